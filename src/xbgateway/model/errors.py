@@ -6,9 +6,9 @@
     └── Fatal         the thing it names (a lane, a store) stops until a person has looked
 
 Each error carries one :class:`Reason`, stable for ever, a sentence in English for people, and
-metadata for programs. ``server/errors.py`` is the one place that turns them into gRPC statuses;
-``docs/errors.md`` is generated from :data:`CATALOGUE`. Verification raises one of these and never
-returns a bool.
+metadata for programs. ``server/status.py`` is the one place that turns them into gRPC statuses;
+``docs/errors.md`` is generated from :data:`xbgateway.model.reasons.CATALOGUE`, which explains every
+reason. Verification raises one of these and never returns a bool.
 """
 
 from collections.abc import Mapping
@@ -46,6 +46,10 @@ class Reason(StrEnum):
     REQUEST_ID_REUSED = "REQUEST_ID_REUSED"
     PAYLOAD_TOO_LARGE = "PAYLOAD_TOO_LARGE"
     DEADLINE_TOO_SHORT = "DEADLINE_TOO_SHORT"
+    DEADLINE_PASSED = "DEADLINE_PASSED"
+    ARGUMENT_INVALID = "ARGUMENT_INVALID"
+    AUDITOR_ONLY = "AUDITOR_ONLY"
+    ENTRY_UNKNOWN = "ENTRY_UNKNOWN"
     EXCHANGE_UNKNOWN = "EXCHANGE_UNKNOWN"
     PAGE_TOKEN_INVALID = "PAGE_TOKEN_INVALID"
     TOO_MANY_REQUESTS = "TOO_MANY_REQUESTS"

@@ -53,7 +53,7 @@ class FieldFacts:
     state_secret: bool
     purposes: tuple[str, ...]  # dictionary codes as labelled by the provider
     required: bool
-    identifier: str | None  # bir, permit, prc_id, hrp, phone, account: how it is masked
+    identifier: str | None  # bir, permit, prc_id, hrp, fss, phone, account: how it is masked
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +86,8 @@ class NoticeFacts:
 
     ref: str
     items: tuple[str, ...]
+    exempt_cn_ref: str | None = None  # the provision of PIPL Arts 18 or 35 that spares the notice
+    exempt_mo_ref: str | None = None  # the provision of Law 8/2005 Art 10 that spares it
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +188,7 @@ class Moment:
     sender_signed: bool  # the client's identity was proven for this submission
     gateway_signed: bool  # the entry stands (or will stand) under a signed checkpoint
     log_ok: bool
+    approvals: tuple[str, ...] = ()  # roles whose officers approved this exchange, sorted
 
 
 @dataclass(frozen=True, slots=True)

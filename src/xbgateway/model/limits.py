@@ -22,6 +22,12 @@ POLICY_DEADLINE_MS = 250
 # A signed note may carry many cosignatures; C2SP asks verifiers to accept at least 16.
 NOTE_SIGNATURES_MAX = 64
 NOTE_BYTES_MAX = 64 * 1024
+# A path in a tree of fewer than 2^63 entries has at most 63 hashes.
+PROOF_HASHES_MAX = 63
+# A proof file: the checkpoint with all its signatures, the path, and what rides along unsigned.
+PROOF_BYTES_MAX = 128 * 1024
+# An audit names the first findings and counts the rest: a wrecked log must not fill memory.
+AUDIT_FINDINGS_MAX = 100
 # A caller's deadline: below the first, four durable steps cannot fit; above the second we cut.
 DEADLINE_MS_MIN = 50
 DEADLINE_S_MAX = 60.0
@@ -30,9 +36,72 @@ SUBMISSION_SKEW_S_MAX = 300
 # One HPKE wrap serves one link epoch.
 EPOCH_S_MAX = 60
 EPOCH_MESSAGES_MAX = 65_536
+# Opened epoch secrets kept per sender: four lanes for an hour; a miss costs one decapsulation.
+EPOCHS_HELD_MAX = 256
+# A verified certificate is believed this long without looking again; revoking must bite.
+IDENTITY_CACHE_S_MAX = 60
+# Verified certificates and tokens remembered; beyond it each call pays the signature check again.
+IDENTITIES_CACHED_MAX = 4096
+TOKENS_CACHED_MAX = 4096
+# gRPC's own default for all metadata of a call is 8 KiB; a token of ours is under 1 KiB.
+TOKEN_BYTES_MAX = 4 * 1024
+# Tokens are bound to a certificate and cheap to mint: longer ones only help a thief.
+TOKEN_LIFETIME_S_MAX = 3600
+# Clocks of two institutions may differ by this much before a token counts as from the future.
+TOKEN_SKEW_S_MAX = 30
+# A leaf and what it needs: two intermediates are one more than our own plan uses.
+CERTIFICATE_INTERMEDIATES_MAX = 2
+# A certificate, key, root bundle or revocation list larger than this is not one of ours.
+CREDENTIAL_FILE_BYTES_MAX = 1024 * 1024
 # How long the receiver may act on a request.
 EXCHANGE_TTL_S = 300
 # Facts may change between the decision and its record this many times before we give up.
 RECORD_RETRIES_MAX = 3
 # Exchanges in flight per node before RESOURCE_EXHAUSTED.
 EXCHANGES_IN_FLIGHT_MAX = 1024
+# A register of ten thousand instruments is about 3 MiB; a larger one is a mistake or an attack.
+REGISTER_BYTES_MAX = 4 * 1024 * 1024
+# Values after aliases are expanded: what 4 MiB can hold without any, so aliases cannot multiply.
+REGISTER_VALUES_MAX = 500_000
+REGISTER_DEPTH_MAX = 32
+# A descriptor set with all its imports; ours is below 200 KiB.
+DESCRIPTOR_SET_BYTES_MAX = 8 * 1024 * 1024
+# Leaf fields of one message type, each a row of the policy input of at most 64 KiB.
+MESSAGE_FIELDS_MAX = 1024
+MESSAGE_DEPTH_MAX = 32
+# Corridors whose standing facts are kept; a miss costs a fraction of a millisecond.
+STANDINGS_CACHED_MAX = 4096
+# How long an inbound request waits for the control lane it was decided at.
+CONTROL_WAIT_S = 5.0
+# A service that cannot be reached at all for this long ends the exchange, so that a caller who
+# waits hears of it; a service that may have acted is asked until the exchange's last moment.
+SERVICE_REACH_S_MAX = 10.0
+# A hold that nobody answers ends after this (eight working days, GW-APPR-1, rounded up to days).
+HOLD_DAYS = 12
+# Reads (Get, List, logs) in flight per node: each is a few store reads, and must not starve calls.
+READS_IN_FLIGHT_MAX = 128
+# Open tails per node: bounds what slow readers can hold, gRPC buffers up to 4 MiB for each.
+TAILS_OPEN_MAX = 32
+# Instruments that one call may name beyond those of its scenario.
+REFERENCES_MAX = 32
+# Ids and names in metadata; entries allow no longer ones.
+NAME_CHARS_MAX = 256
+# What rides in trailing metadata: peers accept 8 KiB of it in all by default, base64 included.
+STATUS_DETAILS_BYTES_MAX = 4 * 1024
+TRAILER_LIST_CHARS_MAX = 1024
+# Time kept back from a caller's deadline, so that the exchange id still reaches the caller.
+ANSWER_MARGIN_MS = 30
+# Sources whose refusals are told apart between two readings; the rest share one name.
+REFUSAL_SOURCES_MAX = 1024
+# Client keepalive; a server's minimum must be strictly below half of it (grpc#28830).
+KEEPALIVE_TIME_MS = 60_000
+KEEPALIVE_TIMEOUT_MS = 10_000
+KEEPALIVE_SERVER_MIN_MS = 20_000
+RECONNECT_BACKOFF_MS_MIN = 500
+RECONNECT_BACKOFF_MS_MAX = 15_000
+# How long the mirror waits for a payload that it asked for again.
+WANTED_WAIT_S = 5.0
+# A peer that sends nothing at all after opening a stream is cut.
+HELLO_WAIT_S = 10.0
+# An announced sealing key outlives the delivery horizon by far; rotate daily, keep a month.
+SEALING_KEY_DAYS = 30

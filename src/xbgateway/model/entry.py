@@ -1,0 +1,421 @@
+"""The closed list of log entries, to the byte (``docs/spec/entry.md``).
+
+An entry is a JSON object in canonical form (RFC 8785; here only ASCII strings, integers and lists
+of strings, so sorted keys without spaces are canonical). What is not on the list, or not canonical,
+is not an entry. Entries hold opaque per-exchange ids, parties, service, purpose, salted commitments
+and digests: no personal data and no reference that identifies a person or an officer (REQ-ENT-3).
+
+``outcome`` in :mod:`xbgateway.model.outcome` is the only reading of them.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from typing import Any, ClassVar, Literal, get_args
+
+from .errors import Reason, Refused
+from .limits import ENTRY_BYTES_MAX
+
+VERSION = 1
+
+
+class Kind(StrEnum):
+    """Every kind of entry of version 1."""
+
+    REQUEST = "request"
+    HELD = "held"
+    HOLD = "hold"
+    APPROVAL = "approval"
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    ANSWER = "answer"
+    FINAL = "final"
+    EXPIRED = "expired"
+    REGISTER = "register"
+    ACTIVATION = "activation"
+    KEY_BUNDLE = "key_bundle"
+    ANCHOR = "anchor"
+    ERASURE = "erasure"
+    ATTEMPTS = "attempts"
+
+
+AnswerStatus = Literal["answered", "failed", "withheld", "not_called", "unknown"]
+FinalStatus = Literal["released", "withheld", "refused"]
+
+_encode = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
+).encode
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z")
+_NAME = re.compile(r"[!-~]{1,256}")
+_TEXT = re.compile(r"[!-~]{0,4096}")
+
+
+def leaf_hex(entry: bytes) -> str:
+    """RFC 6962 leaf hash of an entry, in hex: how entries name their predecessors."""
+    return hashlib.sha256(b"\x00" + entry).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Digests that let anybody with the archives recompute the decision behind an entry."""
+
+    facts: str
+    input: str
+    decision: str
+    revision: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """What travels beside an entry and how it was sealed; the entry holds digests only."""
+
+    declaration: str  # SHA-256 of the signed declaration
+    commitment: str  # HMAC-SHA-256 of the payload under a salt that is inside the sealed part
+    sealed: str  # SHA-256 of the sealed bytes
+    sealed_bytes: int
+    suite: str
+    key_id: str  # the recipient's sealing key
+    wrap: str  # SHA-256 of the epoch's HPKE wrap
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    kind: ClassVar[Kind]
+
+    at: str  # RFC 3339 UTC, milliseconds
+
+    def encode(self) -> bytes:
+        """Canonical bytes of this entry (REQ-ENT-1)."""
+        body: dict[str, Any] = {"v": VERSION, "kind": self.kind}
+        for name in _SHAPES[self.kind]:
+            value = getattr(self, name)
+            if value is None:
+                continue
+            if isinstance(value, Verdict | Sealed):
+                for part in _PARTS[type(value)]:
+                    body[part] = getattr(value, part)
+            else:
+                body[name] = value
+        return _encode(body).encode("ascii")
+
+
+@dataclass(frozen=True, slots=True)
+class Request(_Entry):
+    """A transfer begins: written by the sender's node in a data lane, first of its exchange."""
+
+    kind = Kind.REQUEST
+    exchange: str
+    sender: str
+    recipient: str
+    service: str
+    method: str
+    purpose: str
+    control: int  # size of the writer's control log at which it was decided
+    not_after: str
+    sealed: Sealed
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted(_Entry):
+    """The receiver opened and admitted the request; the service will be called."""
+
+    kind = Kind.ACCEPTED
+    exchange: str
+    request: str  # leaf hash of the request
+    control: int
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Refused_(_Entry):  # noqa: N801 - the error of the same name is the commoner word
+    """The writer refused. In a data lane it names the request; in the home log nothing left."""
+
+    kind = Kind.REFUSED
+    exchange: str
+    reason: str
+    rules: tuple[str, ...]
+    request: str | None = None
+    sender: str | None = None
+    service: str | None = None
+    method: str | None = None
+    purpose: str | None = None
+    verdict: Verdict | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Held(_Entry):
+    """The receiver parks the request until a person of its own side decides."""
+
+    kind = Kind.HELD
+    exchange: str
+    request: str
+    role: str
+    rules: tuple[str, ...]
+    deadline: str
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Hold(_Entry):
+    """The sender asks a role of the other side before anything is sent; no payload travels."""
+
+    kind = Kind.HOLD
+    exchange: str
+    sender: str
+    recipient: str
+    service: str
+    method: str
+    purpose: str
+    role: str
+    rules: tuple[str, ...]
+    deadline: str
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Approval(_Entry):
+    """An officer's answer to a hold, in the log of the officer's own side."""
+
+    kind = Kind.APPROVAL
+    exchange: str
+    hold: str  # leaf hash of the hold or held entry
+    approved: Literal["yes", "no"]
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(_Entry):
+    """The end of an accepted request. Only ``answered`` and ``failed`` carry a sealed payload."""
+
+    kind = Kind.ANSWER
+    exchange: str
+    request: str
+    status: AnswerStatus
+    control: int
+    reason: str | None = None
+    rules: tuple[str, ...] = ()
+    sealed: Sealed | None = None
+    verdict: Verdict | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Final(_Entry):
+    """What the sender did with the answer; it confirms, it does not decide the outcome."""
+
+    kind = Kind.FINAL
+    exchange: str
+    answer: str  # leaf hash of the answer
+    status: FinalStatus
+    reason: str | None = None
+    rules: tuple[str, ...] = ()
+    verdict: Verdict | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Expired(_Entry):
+    """The receiver found the request after its last moment, before any effect."""
+
+    kind = Kind.EXPIRED
+    exchange: str
+    request: str
+
+
+@dataclass(frozen=True, slots=True)
+class Register(_Entry):
+    """A register version came into use at the writer's node."""
+
+    kind = Kind.REGISTER
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Activation(_Entry):
+    """A policy revision came into use at the writer's node."""
+
+    kind = Kind.ACTIVATION
+    revision: str
+    previous: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyBundle(_Entry):
+    """A sealing key of the writer's node, and the keys that it retires (control lane only)."""
+
+    kind = Kind.KEY_BUNDLE
+    node: str
+    key_id: str
+    suite: str
+    public_key: str  # hex
+    not_before: str
+    not_after: str
+    retires: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor(_Entry):
+    """The writer's home log stood at this head (control lane only)."""
+
+    kind = Kind.ANCHOR
+    origin: str
+    size: int
+    root: str  # hex
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure(_Entry):
+    """The key of an exchange's payload, facts and result was destroyed; proofs stay valid."""
+
+    kind = Kind.ERASURE
+    exchange: str
+    ground: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attempts(_Entry):
+    """Refusals before admission, summed by source and minute (home log only)."""
+
+    kind = Kind.ATTEMPTS
+    source: str  # keyed hash of the network source
+    reason: str
+    count: int
+
+
+Entry = (
+    Request
+    | Accepted
+    | Refused_
+    | Held
+    | Hold
+    | Approval
+    | Answer
+    | Final
+    | Expired
+    | Register
+    | Activation
+    | KeyBundle
+    | Anchor
+    | Erasure
+    | Attempts
+)
+ExchangeEntry = (
+    Request | Accepted | Refused_ | Held | Hold | Approval | Answer | Final | Expired | Erasure
+)
+
+_CLASSES: dict[Kind, type[Any]] = {c.kind: c for c in get_args(Entry)}
+_PARTS: dict[type[Any], tuple[str, ...]] = {
+    part: tuple(f.name for f in fields(part)) for part in (Verdict, Sealed)
+}
+_SHAPES: dict[Kind, tuple[str, ...]] = {
+    kind: tuple(f.name for f in fields(c)) for kind, c in _CLASSES.items()
+}
+
+
+def _matches(pattern: re.Pattern[str]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, str) and pattern.fullmatch(value) is not None
+
+
+def _names(value: Any) -> bool:
+    return isinstance(value, list) and all(_matches(_NAME)(item) for item in value)
+
+
+def _count(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 2**53
+
+
+_STATUSES: frozenset[str] = frozenset({*get_args(AnswerStatus), *get_args(FinalStatus)})
+_one_digest = _matches(_DIGEST)
+_CHECKS: dict[str, Callable[[Any], bool]] = {
+    "at": _matches(_INSTANT),
+    "not_after": _matches(_INSTANT),
+    "not_before": _matches(_INSTANT),
+    "deadline": _matches(_INSTANT),
+    "exchange": _matches(_UUID),
+    "control": _count,
+    "size": _count,
+    "count": _count,
+    "sealed_bytes": _count,
+    "rules": _names,
+    "retires": _names,
+    "public_key": _matches(_TEXT),
+    "status": lambda value: value in _STATUSES,
+    "approved": lambda value: value in {"yes", "no"},
+    **dict.fromkeys(
+        (
+            *("request", "answer", "hold", "facts", "input", "decision", "revision", "root"),
+            *("declaration", "commitment", "sealed", "wrap", "version", "previous", "source"),
+        ),
+        _one_digest,
+    ),
+}
+_name = _matches(_NAME)
+
+
+def decode(raw: bytes) -> Entry:
+    """Parse one entry strictly.
+
+    Raises ``Refused``: ``ENTRY_VERSION`` for a version of tomorrow, ``ENTRY_INVALID`` for all
+    that is not canonical, not on the list, or has a field too many, too few or of a wrong kind.
+    """
+    if len(raw) > ENTRY_BYTES_MAX:
+        raise Refused(Reason.ENTRY_INVALID, f"entry of {len(raw)} bytes is over the limit")
+    try:
+        body = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise Refused(Reason.ENTRY_INVALID, "entry is not JSON") from error
+    if not isinstance(body, dict):
+        raise Refused(Reason.ENTRY_INVALID, "entry is not a JSON object")
+    if body.get("v") != VERSION or type(body.get("v")) is not int:
+        raise Refused(Reason.ENTRY_VERSION, f"entry version {body.get('v')!r} is not known")
+    try:
+        target = _CLASSES[Kind(body["kind"])]
+    except (KeyError, ValueError, TypeError) as error:
+        raise Refused(Reason.ENTRY_INVALID, "entry kind is not on the list") from error
+    entry = _build(target, body)
+    if entry.encode() != raw:
+        raise Refused(Reason.ENTRY_INVALID, "entry is not in canonical form")
+    return entry
+
+
+def _build(target: type[Any], body: dict[str, Any]) -> Entry:
+    rest = {name: value for name, value in body.items() if name not in ("v", "kind")}
+    for name, value in rest.items():
+        if not _CHECKS.get(name, _name)(value):
+            raise Refused(Reason.ENTRY_INVALID, f"entry field {name} is malformed")
+    values: dict[str, Any] = {}
+    for part_name, part in (("sealed", Sealed), ("verdict", Verdict)):
+        if part_name not in _SHAPES[target.kind]:
+            continue
+        present = [name for name in _PARTS[part] if name in rest]
+        if present and len(present) != len(_PARTS[part]):
+            raise Refused(Reason.ENTRY_INVALID, f"entry has only part of its {part_name} fields")
+        values[part_name] = part(**{n: rest.pop(n) for n in present}) if present else None
+    values |= {n: tuple(v) if isinstance(v, list) else v for n, v in rest.items()}
+    required = {f.name for f in fields(target) if f.default is f.default_factory}
+    missing = {n for n in required if values.get(n) is None}
+    if missing or not values.keys() <= set(_SHAPES[target.kind]):
+        odd = sorted(missing | (values.keys() - set(_SHAPES[target.kind])))
+        raise Refused(Reason.ENTRY_INVALID, f"entry fields missing or not on the list: {odd}")
+    entry: Entry = target(**values)
+    return entry
+
+
+_OUTSIDE_HEADER = ("commitment", "sealed", "sealed_bytes", "wrap")
+
+
+def header(entry: Request | Answer) -> bytes:
+    """The bytes that a sealed payload is bound to: the entry without what sealing itself makes.
+
+    They name exchange, parties, service, purpose, declaration, key, suite and decision
+    (``docs/spec/envelope.md``); the commitment is bound beside them by the seal.
+    """
+    body = json.loads(entry.encode())
+    for name in _OUTSIDE_HEADER:
+        body.pop(name, None)
+    return _encode(body).encode("ascii")

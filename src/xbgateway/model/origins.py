@@ -1,0 +1,47 @@
+"""Names of logs: one place where an origin is made and read (``docs/spec/log.md``)."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The parts of an origin ``<trust domain>/<writer>/<reader>/<lane>`` or ``…/home``."""
+
+    trust_domain: str
+    writer: str
+    reader: str | None  # None for the home log
+    lane: str  # "control", "home" or the lane's number
+
+    def __str__(self) -> str:
+        if self.reader is None:
+            return f"{self.trust_domain}/{self.writer}/home"
+        tail = "control" if self.lane == "control" else f"lane/{self.lane}"
+        return f"{self.trust_domain}/{self.writer}/{self.reader}/{tail}"
+
+
+def home(trust_domain: str, node: str) -> str:
+    """The node's own home log."""
+    return str(Origin(trust_domain, node, None, "home"))
+
+
+def control(trust_domain: str, node: str, reader: str) -> str:
+    """The control lane from ``node`` to ``reader``."""
+    return str(Origin(trust_domain, node, reader, "control"))
+
+
+def data(trust_domain: str, node: str, reader: str, lane: int) -> str:
+    """Data lane number ``lane`` from ``node`` to ``reader``."""
+    return str(Origin(trust_domain, node, reader, str(lane)))
+
+
+def parse(origin: str) -> Origin:
+    """The parts of an origin that this module made; ``ValueError`` for any other text."""
+    match origin.split("/"):
+        case [domain, writer, "home"]:
+            return Origin(domain, writer, None, "home")
+        case [domain, writer, reader, "control"]:
+            return Origin(domain, writer, reader, "control")
+        case [domain, writer, reader, "lane", lane] if lane.isdecimal():
+            return Origin(domain, writer, reader, lane)
+        case _:
+            raise ValueError(f"not an origin: {origin!r}")

@@ -1,0 +1,236 @@
+"""The only reading of an exchange's entries: ``outcome(entries) → State``.
+
+Both paths, recovery, Get, reconciliation and the tests' oracle call this one function, so no two
+of them can disagree about what an exchange has come to. It is pure and total: whatever a peer
+wrote gives a state, and what stands out of order is listed as an anomaly and otherwise ignored.
+
+Only the receiver's entries end an exchange; the sender never concludes by its own clock
+(REQ-ENT-7). The states and the entries that lead to them::
+
+    (nothing) ──request──▶ pending ──held──▶ held ──approval──▶ pending
+                              │                │ (approved: no)
+                              ├──refused──▶ not_executed ◀──┘
+                              ├──expired──▶ expired
+                              └──accepted─▶ pending ──answer answered|failed──▶ executed
+                                                    ├──answer not_called──▶ not_executed
+                                                    ├──answer withheld──▶ executed_answer_withheld
+                                                    └──answer unknown───▶ unknown
+    executed ──final withheld|refused──▶ executed_answer_withheld
+    (nothing) ──refused in the home log──▶ refused
+    (nothing) ──hold──▶ held ──request──▶ pending
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from .entry import (
+    Accepted,
+    Answer,
+    Approval,
+    Entry,
+    Erasure,
+    Expired,
+    Final,
+    Held,
+    Hold,
+    Refused_,
+    Request,
+)
+
+
+class Outcome(StrEnum):
+    """What an exchange has come to."""
+
+    PENDING = "pending"
+    HELD = "held"
+    NOT_EXECUTED = "not_executed"
+    EXECUTED = "executed"
+    EXECUTED_ANSWER_WITHHELD = "executed_answer_withheld"
+    EXPIRED = "expired"
+    UNKNOWN = "unknown"
+    REFUSED = "refused"
+
+
+TERMINAL = frozenset(Outcome) - {Outcome.PENDING, Outcome.HELD}
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where an entry stands: the log by its origin, the node that writes it, the index."""
+
+    origin: str
+    writer: str
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """One entry with its position and RFC 6962 leaf hash (hex)."""
+
+    position: Position
+    leaf: str
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What the entries of one exchange say together."""
+
+    outcome: Outcome
+    reason: str | None
+    accepted: bool  # the receiver admitted the request; the service may have been called
+    failed: bool  # the service answered with an error of its own
+    finished: bool  # the sender recorded what it did with the receiver's last word
+    request: Placed | None
+    evidence: tuple[Placed, ...]  # the entries that led here, in causal order
+    anomalies: tuple[Placed, ...]  # entries that have no place after their predecessors
+
+
+def outcome(entries: Iterable[Placed]) -> State:
+    """Read the entries of one exchange, from any number of logs, in any order.
+
+    ``entries`` must all be of one exchange. Entries of one log are read by index; between logs
+    only the leaf hashes that entries name count, so the result does not depend on arrival order.
+    """
+    placed = sorted(entries, key=lambda p: (p.position.origin, p.position.index))
+    reading = _Reading()
+    own, other = _split(placed)
+    for each in own:
+        reading.before_sending(each)
+    for each in other:
+        reading.by_receiver(each)
+    for each in own:
+        reading.after_answer(each)
+    done = {id(p) for p in reading.evidence}
+    anomalies = tuple(p for p in placed if id(p) not in done and not isinstance(p.entry, Erasure))
+    return State(
+        outcome=reading.state,
+        reason=reading.reason,
+        accepted=reading.accepted,
+        failed=reading.failed,
+        finished=reading.finished,
+        request=reading.request,
+        evidence=tuple(reading.evidence),
+        anomalies=anomalies,
+    )
+
+
+def _split(placed: list[Placed]) -> tuple[list[Placed], list[Placed]]:
+    """The sender's entries and the receiver's; the sender is who wrote the first request."""
+    openers = [p for p in placed if isinstance(p.entry, Request | Hold)]
+    if openers:
+        writer = min(openers, key=lambda p: p.position.index).position.writer
+    elif placed:
+        writer = placed[0].position.writer
+    else:
+        writer = ""
+    own = [p for p in placed if p.position.writer == writer]
+    return own, [p for p in placed if p.position.writer != writer]
+
+
+class _Reading:
+    """The machine above; one instance reads one exchange."""
+
+    def __init__(self) -> None:
+        self.state = Outcome.PENDING
+        self.reason: str | None = None
+        self.accepted = False
+        self.failed = False
+        self.finished = False
+        self.request: Placed | None = None
+        self.hold: Placed | None = None
+        self.answer: Placed | None = None
+        self.ended: Placed | None = None
+        self.evidence: list[Placed] = []
+
+    def before_sending(self, placed: Placed) -> None:
+        """The sender's entries up to the request."""
+        match placed.entry:
+            case Request() if self.request is None:
+                self.request = placed
+                self.state = Outcome.PENDING
+            case Hold() if self.request is None and self.hold is None:
+                self.hold = placed
+                self.state = Outcome.HELD
+            case Refused_() as entry if self.request is None and entry.request is None:
+                self.state, self.reason = Outcome.REFUSED, entry.reason
+                self.ended = placed
+            case _:
+                return
+        self.evidence.append(placed)
+
+    def by_receiver(self, placed: Placed) -> None:
+        """The receiver's entries, each valid only after what it names."""
+        entry = placed.entry
+        if isinstance(entry, Approval):
+            self._approval(placed, entry)
+            return
+        if self.request is None or self.ended is not None:
+            return
+        if not isinstance(entry, Accepted | Refused_ | Held | Expired | Answer):
+            return
+        if entry.request != self.request.leaf:
+            return
+        match entry:
+            case Accepted() if not self.accepted and self.state is Outcome.PENDING:
+                self.accepted = True
+            case Refused_() if not self.accepted:
+                self._end(placed, Outcome.NOT_EXECUTED, entry.reason)
+            case Expired() if not self.accepted:
+                self._end(placed, Outcome.EXPIRED, None)
+            case Held() if not self.accepted and self.hold is None:
+                self.hold = placed
+                self.state = Outcome.HELD
+            case Answer() if self.accepted:
+                self._answer(placed, entry)
+            case _:
+                return
+        self.evidence.append(placed)
+
+    def _approval(self, placed: Placed, entry: Approval) -> None:
+        if self.hold is None or self.state is not Outcome.HELD or entry.hold != self.hold.leaf:
+            return
+        self.evidence.append(placed)
+        if entry.approved == "yes":
+            self.state = Outcome.PENDING
+        else:
+            self._end(placed, Outcome.NOT_EXECUTED, "hold_rejected")
+
+    def _answer(self, placed: Placed, entry: Answer) -> None:
+        self.answer = placed
+        ends = {
+            "answered": Outcome.EXECUTED,
+            "failed": Outcome.EXECUTED,
+            "withheld": Outcome.EXECUTED_ANSWER_WITHHELD,
+            "not_called": Outcome.NOT_EXECUTED,
+            "unknown": Outcome.UNKNOWN,
+        }
+        self.failed = entry.status == "failed"
+        self._end(placed, ends[entry.status], entry.reason)
+
+    def _end(self, placed: Placed, state: Outcome, reason: str | None) -> None:
+        self.state, self.reason, self.ended = state, reason, placed
+
+    def after_answer(self, placed: Placed) -> None:
+        """The sender's confirmation of the receiver's last word."""
+        entry = placed.entry
+        if not isinstance(entry, Final) or self.ended is None or self.finished:
+            return
+        if entry.answer != self.ended.leaf:
+            return
+        self.finished = True
+        self.evidence.append(placed)
+        if self.state is Outcome.EXECUTED and entry.status in ("withheld", "refused"):
+            self.state, self.reason = Outcome.EXECUTED_ANSWER_WITHHELD, entry.reason
+
+
+def by_exchange(placed: Iterable[Placed]) -> Iterator[tuple[str, State]]:
+    """Read many exchanges at once: entries of any exchanges, grouped by their id."""
+    groups: dict[str, list[Placed]] = {}
+    for each in placed:
+        exchange = getattr(each.entry, "exchange", None)
+        if exchange is not None:
+            groups.setdefault(exchange, []).append(each)
+    for exchange, members in groups.items():
+        yield exchange, outcome(members)

@@ -1,0 +1,211 @@
+"""What one transaction of the store does, as values.
+
+The paths say *what* has to be durable together; the store alone knows how. A :class:`Record` is
+all or nothing: entries, what travels beside them, and the rows that follow from them move in one
+commit, so a crash never leaves one without the other.
+"""
+
+from dataclasses import dataclass
+
+from .outcome import Position
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What travels beside an entry and is bound by its digests."""
+
+    declaration: bytes
+    sealed: bytes
+    wrap: bytes  # the epoch's HPKE wrap; the same bytes for a whole epoch
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """One entry for one of this node's own logs."""
+
+    origin: str
+    entry: bytes
+    exchange: str | None = None
+    beside: Beside | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenExchange:
+    """A caller's exchange begins. ``(party, request_id)`` is taken once (idempotency)."""
+
+    exchange: str
+    party: str
+    request_id: str
+    fingerprint: bytes  # keyed hash of the whole submission
+    key: bytes  # the exchange's own key, wrapped
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeepKey:
+    """The receiver's own key for an exchange, wrapped; destroying it erases the exchange."""
+
+    exchange: str
+    key: bytes
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeepPart:
+    """A part of an exchange at rest, sealed under its key: request, result, declaration."""
+
+    exchange: str
+    part: str
+    sealed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class KeepFacts:
+    """Facts of one decision, sealed under the exchange's key, by their digest."""
+
+    digest: str
+    exchange: str
+    sealed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class KeepStanding:
+    """The standing half of facts, sealed under the node's key, once by its digest."""
+
+    digest: str
+    sealed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class KeepDecision:
+    """Input and decision documents, once by revision and input digest. Neither names anybody."""
+
+    revision: str
+    input_digest: str
+    input: bytes
+    decision: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class MovePending:
+    """The pending row of a mirrored entry goes to its next step; ``None`` ends it."""
+
+    position: Position
+    step: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseBeside:
+    """The exchange is over: what was kept for re-sending is dropped."""
+
+    exchange: str
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Add to a counter; the sum must stay in the band that the decision was made for."""
+
+    kind: str
+    key: bytes
+    window: str
+    add: int
+    band: tuple[int, int]  # inclusive, after adding
+
+
+@dataclass(frozen=True, slots=True)
+class KeepRegister:
+    """A register version and its document, for point-in-time reads."""
+
+    version: str
+    document: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Erase:
+    """Destroy an exchange's key: payload, facts and result are gone everywhere on this node."""
+
+    exchange: str
+
+
+Effect = (
+    OpenExchange
+    | KeepKey
+    | KeepPart
+    | KeepFacts
+    | KeepStanding
+    | KeepDecision
+    | MovePending
+    | ReleaseBeside
+    | Count
+    | KeepRegister
+    | Erase
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One transaction."""
+
+    appends: tuple[Append, ...] = ()
+    effects: tuple[Effect, ...] = ()
+    register_version: str | None = None  # must still be the one in use, else the record is stale
+
+
+@dataclass(frozen=True, slots=True)
+class MirrorItem:
+    """One entry of a peer's log with what came beside it."""
+
+    entry: bytes
+    declaration: bytes
+    sealed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class MirrorGroup:
+    """A group from a peer: entries from ``start`` on and the checkpoint that covers them."""
+
+    origin: str
+    start: int
+    items: tuple[MirrorItem, ...]
+    checkpoint: bytes
+    wraps: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A mirrored entry that this node has yet to act on."""
+
+    position: Position
+    entry: bytes
+    step: str
+    declaration: bytes
+    sealed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A committed group of an own log, ready for the link."""
+
+    origin: str
+    start: int
+    items: tuple[MirrorItem, ...]
+    checkpoint: bytes
+    wraps: tuple[bytes, ...]
+
+    @property
+    def end(self) -> int:
+        """Size of the log that the checkpoint covers."""
+        return self.start + len(self.items)
+
+
+class Stale(Exception):
+    """What the decision was made on has changed; gather the facts again (design, step 6)."""
+
+
+class AlreadyOpen(Exception):
+    """The request id is taken; carries the exchange and the fingerprint it was opened with."""
+
+    def __init__(self, exchange: str, fingerprint: bytes) -> None:
+        super().__init__(exchange)
+        self.exchange = exchange
+        self.fingerprint = fingerprint
