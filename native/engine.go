@@ -53,19 +53,36 @@ var prepared = struct {
 }{queries: map[int64]*rego.PreparedEvalQuery{}}
 
 func failed(code string, err error) answer {
-	f := &failure{Code: code, Message: err.Error()}
-	var compile ast.Errors
+	f := &failure{Code: code, Message: err.Error(), Errors: parts(err)}
 	var eval *topdown.Error
-	switch {
-	case errors.As(err, &compile):
-		for _, e := range compile {
-			f.Errors = append(f.Errors, e)
-		}
-	case errors.As(err, &eval):
+	if errors.As(err, &eval) {
 		f.Code = eval.Code
-		f.Errors = append(f.Errors, eval)
 	}
 	return answer{Error: f}
+}
+
+// parts takes OPA's lists of errors apart, down to those that have a code and a place.
+func parts(err error) []any {
+	var found []any
+	var parsed rego.Errors
+	var compiled ast.Errors
+	var one *ast.Error
+	var eval *topdown.Error
+	switch {
+	case errors.As(err, &parsed):
+		for _, e := range parsed {
+			found = append(found, parts(e)...)
+		}
+	case errors.As(err, &compiled):
+		for _, e := range compiled {
+			found = append(found, e)
+		}
+	case errors.As(err, &one):
+		found = append(found, one)
+	case errors.As(err, &eval):
+		found = append(found, eval)
+	}
+	return found
 }
 
 // guarded turns a panic of the called function into an error answer: the process is not ours to
