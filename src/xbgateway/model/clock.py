@@ -25,7 +25,7 @@ class SystemClock:
 
     def __init__(self, read: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._read = read
-        self._last = datetime.min.replace(tzinfo=UTC)
+        self._last = datetime.fromtimestamp(0, UTC)
         self._lock = threading.Lock()
 
     def now(self) -> datetime:

@@ -156,6 +156,11 @@ NODE: dict[Reason, Explanation] = {
         "The node is stopping.",
         "Try again with the same request id; it is told when the node is back.",
     ),
+    _R.INTERRUPTED: Explanation(
+        "UNAVAILABLE",
+        "What the call waited for was broken off inside the node.",
+        "Try again with the same request id: what was accepted goes on and is told.",
+    ),
     _R.INTERNAL: Explanation(
         "INTERNAL",
         "Something failed inside the node.",

@@ -1,0 +1,120 @@
+"""Every metric of a node, in one registry, each with its reason to be watched.
+
+Labels come from closed sets (reasons, steps, outcomes) or from the register (peers, origins): never
+from a caller, so the number of series is bounded and no series names a person. One process, one
+registry; nothing here is global.
+"""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from xbgateway.model.errors import Reason
+
+# From a memo hit to the longest deadline of a caller.
+_STEP_SECONDS = (
+    *(0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),
+    *(0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0),
+)
+_GROUP_ENTRIES = (1, 2, 4, 8, 16, 32, 64, 128, 192, 256)
+
+
+class Metrics:
+    """The metrics of one node. Attributes are prometheus metrics; set them where things happen."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        self.exchanges = Counter(
+            "xbgateway_exchanges",
+            "Legs of exchanges that came to an outcome here; reason is empty where all went well.",
+            ["direction", "outcome", "reason"],
+            registry=registry,
+        )
+        self.step_seconds = Histogram(
+            "xbgateway_step_seconds",
+            "Time spent in one step of the path.",
+            ["step"],
+            buckets=_STEP_SECONDS,
+            registry=registry,
+        )
+        self.decision_memo_hits = Counter(
+            "xbgateway_decision_memo_hits", "Decisions found in the memo.", registry=registry
+        )
+        self.decision_memo_misses = Counter(
+            "xbgateway_decision_memo_misses", "Decisions the engine made.", registry=registry
+        )
+        self.decision_memo_evictions = Counter(
+            "xbgateway_decision_memo_evictions",
+            "Decisions forgotten for want of room.",
+            registry=registry,
+        )
+        self.log_entries = Gauge(
+            "xbgateway_log_entries",
+            "Size of a log or mirror, in entries.",
+            ["origin"],
+            registry=registry,
+        )
+        self.held_lag_entries = Gauge(
+            "xbgateway_held_lag_entries",
+            "Entries of our log that the peer has not yet cosigned as held.",
+            ["origin"],
+            registry=registry,
+        )
+        self.group_entries = Histogram(
+            "xbgateway_group_entries",
+            "Entries per group commit.",
+            buckets=_GROUP_ENTRIES,
+            registry=registry,
+        )
+        self.fsyncs = Counter(
+            "xbgateway_fsyncs", "Durable commits of the store.", registry=registry
+        )
+        self.link_connected = Gauge(
+            "xbgateway_link_connected",
+            "1 while the lane of this origin is connected to the peer.",
+            ["peer", "origin"],
+            registry=registry,
+        )
+        self.link_groups = Counter(
+            "xbgateway_link_groups",
+            "Groups that the link carried: sent and acknowledged, or received and mirrored.",
+            ["peer", "origin", "way"],
+            registry=registry,
+        )
+        self.refusals_before_admission = Counter(
+            "xbgateway_refusals_before_admission",
+            "Calls refused before anybody was known or anything well-formed.",
+            ["reason"],
+            registry=registry,
+        )
+        self.certificate_expiry_seconds = Gauge(
+            "xbgateway_certificate_expiry_seconds",
+            "When a certificate ends, as Unix time.",
+            ["certificate"],
+            registry=registry,
+        )
+        self.lane_stopped = Gauge(
+            "xbgateway_lane_stopped",
+            "1 while a lane is stopped and waits for a person.",
+            ["origin"],
+            registry=registry,
+        )
+        self.due_items = Gauge(
+            "xbgateway_due_items",
+            "Work that the clock has made due and that is not done (expiry, erasure, hold).",
+            ["kind"],
+            registry=registry,
+        )
+        self.due_done = Counter(
+            "xbgateway_due_done", "Work done because it was due.", ["kind"], registry=registry
+        )
+
+    def exchange(self, direction: str, outcome: str, reason: Reason | None = None) -> None:
+        """Count one leg: ``direction`` is ``outbound`` or ``inbound``."""
+        self.exchanges.labels(direction, outcome, str(reason) if reason else "").inc()
+
+    def refused_early(self, reason: Reason) -> None:
+        """Count one call refused before admission."""
+        self.refusals_before_admission.labels(str(reason)).inc()
+
+    def step(self, step: str, seconds: float) -> None:
+        """Record how long one step took."""
+        self.step_seconds.labels(step).observe(seconds)
