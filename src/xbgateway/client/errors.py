@@ -1,0 +1,89 @@
+"""What a call through the gateway can fail with, read from ``google.rpc.Status``.
+
+A node answers with one ``ErrorInfo`` (stable reason, rule, article, exchange id) and texts in the
+languages of both sides. Anything that carries no such detail (no connection, a proxy on the way)
+gives the same error with the gRPC code's name as its reason.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import grpc
+from google.rpc.error_details_pb2 import ErrorInfo, LocalizedMessage
+from grpc_status import rpc_status
+
+DOMAIN = "xbgateway"
+
+
+class GatewayCallError(Exception):
+    """A call that the gateway, the other side, or the way to it refused."""
+
+    def __init__(
+        self,
+        code: grpc.StatusCode,
+        reason: str,
+        sentence: str,
+        *,
+        metadata: Mapping[str, str] | None = None,
+        texts: Mapping[str, str] | None = None,
+        exchange_id: str | None = None,
+        outcome: str | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        super().__init__(sentence)
+        self.code = code
+        self.reason = reason  # a Reason of the gateway, or the name of the code
+        self.sentence = sentence  # English
+        self.metadata: Mapping[str, str] = metadata or {}  # rule, article, …
+        self.texts: Mapping[str, str] = texts or {}  # by language: zh-Hant, zh-Hans, pt, en
+        self.exchange_id = exchange_id  # set once the exchange is in the log
+        self.outcome = outcome  # what is known of that exchange
+        self.request_id = request_id  # given again, it brings the result instead of a new call
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.sentence}"
+
+    @property
+    def retryable(self) -> bool:
+        """Whether the same call with the same request id may succeed later."""
+        return self.code is grpc.StatusCode.UNAVAILABLE
+
+    @classmethod
+    def of(cls, error: grpc.aio.AioRpcError, request_id: str | None = None) -> "GatewayCallError":
+        """The error that ``error`` carries."""
+        trailing = {
+            str(name): str(value)
+            for name, value in (error.trailing_metadata() or ())
+            if isinstance(value, str)
+        }
+        info, texts = _details(error)
+        metadata = dict(info.metadata) if info else {}
+        return cls(
+            code=error.code(),
+            reason=info.reason if info else error.code().name,
+            sentence=error.details() or "",
+            metadata=metadata,
+            texts=texts,
+            exchange_id=metadata.get("exchange_id") or trailing.get("xb-exchange-id"),
+            outcome=metadata.get("outcome") or trailing.get("xb-outcome"),
+            request_id=request_id,
+        )
+
+
+def _details(error: grpc.aio.AioRpcError) -> tuple[Any | None, dict[str, str]]:
+    try:
+        status: Any = rpc_status.from_call(error)  # type: ignore[arg-type] # it fits, untyped
+    except ValueError:  # the status disagrees with the call: somebody between us made it up
+        status = None
+    info, texts = None, {}
+    for detail in status.details if status is not None else ():
+        if detail.Is(ErrorInfo.DESCRIPTOR):
+            found = ErrorInfo()
+            detail.Unpack(found)
+            if found.domain == DOMAIN:
+                info = found
+        elif detail.Is(LocalizedMessage.DESCRIPTOR):
+            text = LocalizedMessage()
+            detail.Unpack(text)
+            texts[text.locale] = text.message
+    return info, texts

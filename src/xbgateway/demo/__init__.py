@@ -1,0 +1,1 @@
+"""Synthetic people, reference agencies and stories. Only a client of the gateway."""

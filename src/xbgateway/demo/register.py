@@ -1,0 +1,362 @@
+"""The register document of the demo: real institutions' roles, invented instruments.
+
+Everything the law asks for stands here, so the demo cases are allowed, and one scenario
+(``SC-POL-EXPIRED``) leans on an assessment whose term is over, so it is refused. Dates count from
+a given day, so the demo works on any day. Filing numbers, contracts and assessments are synthetic;
+nobody filed or approved them. Keys come in as parameters; this module makes none.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+Record = dict[str, Any]
+
+API = "xbgateway.api.socialsecurity.v1"
+HENGQIN = "cn.hengqin.window"
+ZHUHAI = "cn.zhuhai.hrss"
+FUND = "mo.fss"
+WELFARE = "mo.ias"
+EXCHANGING = (ZHUHAI, HENGQIN, FUND, WELFARE)
+PURPOSES = (
+    *("CONTRIB_QUERY", "CONTRIB_CERT", "PROOF_OF_LIFE"),
+    *("PENSION_VERIFY", "OVERPAY_RECOVERY"),
+)
+JURISDICTIONS = {"zhuhai": "CN", "hengqin": "CN", "macao": "MO"}
+# What the persons concerned are told; the union of PIPL Arts 17, 30, 39 and Law 8/2005 Art 10.
+NOTICE_ITEMS = (
+    *("handler", "purpose", "manner", "kinds", "retention", "rights", "necessity", "effect"),
+    *("overseas_name", "overseas_contact", "rights_route", "recipients"),
+)
+YEAR_DAYS = 365
+# Simplified, traditional, Portuguese, English.
+NAMES = {
+    ZHUHAI: (
+        "珠海市社会保险基金管理中心",
+        "珠海市社會保險基金管理中心",
+        "Centro de Gestão dos Fundos de Seguro Social de Zhuhai",
+        "Zhuhai social security agency",
+    ),
+    HENGQIN: (
+        "横琴粤澳社保服务窗口",
+        "橫琴粵澳社保服務窗口",
+        "Balcão de segurança social Guangdong-Macau em Hengqin",
+        "Hengqin window for Guangdong and Macao social security",
+    ),
+    FUND: ("社会保障基金", "社會保障基金", "Fundo de Segurança Social", "Social Security Fund"),
+    WELFARE: ("社会工作局", "社會工作局", "Instituto de Acção Social", "Social Welfare Bureau"),
+    "cn.zhuhai.data": (
+        "珠海市数据主管部门",
+        "珠海市數據主管部門",
+        "Autoridade de dados de Zhuhai",
+        "Zhuhai data authority",
+    ),
+    "mo.dspdp": (
+        "个人资料保护局",
+        "個人資料保護局",
+        "Direcção dos Serviços da Protecção de Dados Pessoais",
+        "Personal Data Protection Bureau",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class NodeKeys:
+    """One node of the demo: ``zhuhai``, ``macao`` or ``hengqin``. Keys are hex Ed25519 public."""
+
+    id: str
+    trust_domain: str
+    address: str  # host:port for its peers
+    log_key: str
+    cosign_key: str
+
+
+def demo_register(
+    nodes: Sequence[NodeKeys], today: date, *, descriptor_set: str = "builtin"
+) -> Record:
+    """The document, ready to be written as YAML: the same for all nodes.
+
+    Needs ``zhuhai`` and ``macao``; with a third node ``hengqin`` the window lives there. Raises
+    ``ValueError`` for other nodes or for keys that are not 32 bytes of hex.
+    """
+    ids = [node.id for node in nodes]
+    if len(set(ids)) != len(ids) or not {"zhuhai", "macao"} <= set(ids) <= set(JURISDICTIONS):
+        raise ValueError("the demo has the nodes zhuhai and macao, and perhaps hengqin")
+    return {
+        "version": 1,
+        "environment": "test",
+        "nodes": [_node(node) for node in nodes],
+        "parties": _parties("hengqin" if "hengqin" in ids else "zhuhai"),
+        "services": [
+            {"service": f"{API}.{service}", "provider": provider, "descriptor_set": descriptor_set}
+            for service, provider in (
+                ("ContributionService", FUND),
+                ("ProofOfLifeService", FUND),
+                ("PensionVerificationService", ZHUHAI),
+                ("OverpaymentService", ZHUHAI),
+            )
+        ],
+        "datasets": _datasets(),
+        "scenarios": _scenarios(),
+        "instruments": _instruments(today),
+    }
+
+
+def _node(node: NodeKeys) -> Record:
+    for key in (node.log_key, node.cosign_key):
+        if len(bytes.fromhex(key)) != 32:  # noqa: PLR2004 - Ed25519
+            raise ValueError(f"node {node.id}: a public key is 32 bytes of hex")
+    return {
+        "id": node.id,
+        "trust_domain": node.trust_domain,
+        "jurisdiction": JURISDICTIONS[node.id],
+        "address": node.address,
+        "log_key": node.log_key,
+        "cosign_key": node.cosign_key,
+    }
+
+
+def _texts(hans: str, hant: str, pt: str, en: str) -> Record:
+    return {"zh-Hans": hans, "zh-Hant": hant, "pt": pt, "en": en}
+
+
+def _party(
+    party: str,
+    *,
+    node: str,
+    region: str,
+    kind: str,
+    powers: Iterable[str] = (),
+    auditor: bool = False,
+) -> Record:
+    return {
+        "id": party,
+        "node": node,
+        "name": _texts(*NAMES[party]),
+        "jurisdiction": "MO" if party.startswith("mo.") else "CN",
+        "region": region,
+        "kind": kind,
+        "role": "holder",
+        "registered_in_gba": True,
+        "state_organ": True,
+        "ciio": False,
+        "restricted_list": False,
+        "powers": list(powers),
+        "auditor": auditor,
+    }
+
+
+def _parties(window_node: str) -> list[Record]:
+    zhuhai: Record = {"node": "zhuhai", "region": "zhuhai"}
+    macao: Record = {"node": "macao", "region": "macao"}
+    at_window = ("CONTRIB_QUERY", "CONTRIB_CERT", "PROOF_OF_LIFE")
+    return [
+        _party(ZHUHAI, **zhuhai, kind="social_security", powers=PURPOSES),
+        _party(HENGQIN, node=window_node, region="hengqin", kind="window", powers=at_window),
+        _party(FUND, **macao, kind="social_security", powers=PURPOSES),
+        _party(WELFARE, **macao, kind="social_welfare", powers=("PROOF_OF_LIFE",)),
+        _party("cn.zhuhai.data", **zhuhai, kind="supervisor", auditor=True),
+        _party("mo.dspdp", **macao, kind="supervisor", auditor=True),
+    ]
+
+
+def _datasets() -> list[Record]:
+    return [
+        {
+            "id": "DS-MO-SI-001",
+            "owner": FUND,
+            "title": _texts("供款记录", "供款紀錄", "Registo de contribuições", "Contributions"),
+        },
+        {
+            "id": "DS-MO-SI-012",
+            "owner": FUND,
+            "title": _texts("在生证明", "在生證明", "Provas de vida", "Proofs of life"),
+        },
+        {
+            "id": "DS-ZH-SI-012",
+            "owner": ZHUHAI,
+            "title": _texts(
+                "养老待遇资格", "養老待遇資格", "Direito à pensão", "Entitlement to pensions"
+            ),
+        },
+        {
+            "id": "DS-ZH-SI-020",
+            "owner": ZHUHAI,
+            "title": _texts(
+                "多付待遇登记簿", "多付待遇登記簿", "Diário de pagamentos a mais", "Overpayments"
+            ),
+        },
+    ]
+
+
+def _leg(direction: str, days: int, log_days: int, assessment: str = "SA-ZH-03") -> Record:
+    return {
+        "direction": direction,
+        "retention_days": days,
+        "log_retention_days": log_days,
+        "basis": {
+            "cn": "statutory_duty",
+            "cn_ref": "Social Insurance Handling Regulations Art 26",
+            "mo": "public_interest",
+            "mo_ref": "Law 4/2010",
+            "explicit_law_ref": None,
+        },
+        "mechanism": "GBA-2026-001",
+        "notice": "N-7",
+        "pipia": "PIA-2026-0014",
+        "state_assessment": assessment,
+        "mo_transfer": "MT-2026-001",
+        "consent": None,
+    }
+
+
+def _scenario(
+    scenario: str,
+    title: Record,
+    serving: tuple[str, str, str, str],
+    callers: Sequence[str],
+    *,
+    days: int,
+    log_days: int,
+    assessment: str = "SA-ZH-03",
+) -> Record:
+    purpose, dataset, service, provider = serving
+    to_macao = provider.startswith("mo.")
+    there, back = ("CN2MO", "MO2CN") if to_macao else ("MO2CN", "CN2MO")
+    return {
+        "id": scenario,
+        "title": dict(title),
+        "purposes": [purpose],
+        "datasets": [dataset],
+        "services": [f"{API}.{service}"],
+        "callers": list(callers),
+        "providers": [provider],
+        "request": _leg(there, days, log_days, assessment),
+        "answer": _leg(back, days, log_days, assessment),
+    }
+
+
+def _scenarios() -> list[Record]:
+    life = _texts("在生证明", "在生證明", "Prova de vida", "Proof of life")
+    proof = ("PROOF_OF_LIFE", "DS-MO-SI-012", "ProofOfLifeService", FUND)
+    counters = (ZHUHAI, HENGQIN)
+    return [
+        _scenario(
+            "SC-CQ",
+            _texts(
+                "窗口查询供款", "窗口查詢供款", "Consulta de contribuições", "Contribution query"
+            ),
+            ("CONTRIB_QUERY", "DS-MO-SI-001", "ContributionService", FUND),
+            (HENGQIN,),
+            days=30,
+            log_days=1096,
+        ),
+        _scenario(
+            "SC-CC",
+            _texts(
+                "供款证明核验",
+                "供款證明核驗",
+                "Verificação de certidão de contribuições",
+                "Check of a contribution certificate",
+            ),
+            ("CONTRIB_CERT", "DS-MO-SI-001", "ContributionService", FUND),
+            (ZHUHAI, HENGQIN),
+            days=180,
+            log_days=1096,
+        ),
+        _scenario("SC-POL", life, proof, counters, days=400, log_days=1827),
+        _scenario(
+            "SC-POL-EXPIRED", life, proof, counters, days=400, log_days=1827, assessment="SA-ZH-02"
+        ),
+        _scenario(
+            "SC-PV",
+            _texts(
+                "养老待遇资格核验",
+                "養老待遇資格核驗",
+                "Verificação de pensão",
+                "Pension verification",
+            ),
+            ("PENSION_VERIFY", "DS-ZH-SI-012", "PensionVerificationService", ZHUHAI),
+            (FUND,),
+            days=YEAR_DAYS,
+            log_days=1827,
+        ),
+        _scenario(
+            "SC-OP",
+            _texts(
+                "多付待遇追回",
+                "多付待遇追回",
+                "Recuperação de pagamentos a mais",
+                "Recovery of overpayments",
+            ),
+            ("OVERPAY_RECOVERY", "DS-ZH-SI-020", "OverpaymentService", ZHUHAI),
+            (FUND,),
+            days=YEAR_DAYS,
+            log_days=1827,
+        ),
+    ]
+
+
+def _instruments(today: date) -> list[Record]:
+    def day(offset: int) -> str:
+        return (today + timedelta(days=offset)).isoformat()
+
+    def scope() -> Record:
+        return {"purposes": list(PURPOSES), "recipients": list(EXCHANGING)}
+
+    return [
+        {
+            "id": "GBA-2026-001",
+            "kind": "mechanism",
+            "type": "gba_sc",
+            "signed": True,
+            "effective_on": day(-14),
+            "filed_on": day(-7),
+            "filing_no": f"GDCAC-{day(-7)[:4]}-00001",
+            "expires_on": day(2 * YEAR_DAYS - 15),
+            "purposes": list(PURPOSES),
+            "parties": list(EXCHANGING),
+            "pipia_ref": "PIA-2026-0014",
+            "exempt_art": None,
+        },
+        {"id": "N-7", "kind": "notice", "items": list(NOTICE_ITEMS)},
+        {
+            "id": "PIA-2026-0014",
+            "kind": "pipia",
+            "approved_on": day(-60),
+            "keep_until": day(5 * YEAR_DAYS),
+            **scope(),
+        },
+        {
+            "id": "SA-ZH-03",
+            "kind": "state_assessment",
+            "valid_until": day(YEAR_DAYS),
+            **scope(),
+        },
+        {
+            "id": "SA-ZH-02",
+            "kind": "state_assessment",
+            "valid_until": day(-30),
+            **scope(),
+        },
+        {
+            "id": "MT-2026-001",
+            "kind": "mo_transfer",
+            "transfer_kind": "art20_1",
+            "ground": "public_interest",
+            "notif_no": f"DSPDP-{day(-26)[:4]}-00001",
+            "notif_on": day(-26),
+            "auth_no": None,
+        },
+        {
+            "id": "CNS-2026-0000000001",
+            "kind": "consent",
+            "consent_kind": "separate",
+            "purposes": ["CONTRIB_QUERY", "CONTRIB_CERT"],
+            "recipients": list(EXCHANGING),
+            "given_on": day(-3),
+            "withdrawn_on": None,
+            "expires_on": day(YEAR_DAYS),
+        },
+    ]

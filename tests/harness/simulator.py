@@ -1,0 +1,376 @@
+"""Nodes in memory: real registers, policy, keys, stores and paths; only the wires are simulated.
+
+``World`` makes nodes that share a register. A :class:`Wire` carries the groups of one log from
+its writer to its mirror and the cosignatures back; a test may cut it, or put an evil peer's hand
+in between (``tamper``). ``World.agree`` is the oracle of every flow and fault test.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import date
+from pathlib import Path
+from uuid import uuid4
+
+import yaml
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from tests.harness.oracle import Report, examine
+from xbgateway.core import Core, NodeKeys, compose, cosigner_name
+from xbgateway.demo.register import NodeKeys as RegisterKeys
+from xbgateway.demo.register import demo_register
+from xbgateway.exchange import Finished, Submission
+from xbgateway.exchange.ports import Answered
+from xbgateway.model.clock import SystemClock, instant
+from xbgateway.model.record import Group, MirrorGroup, Pending
+from xbgateway.policy.engine import EmbeddedEngine
+from xbgateway.policy.revision import Revision, load_directory
+from xbgateway.register import Register, load_register
+from xbgateway.seal import RestKey, SealingKey, SealingKeyRing, keyed_hash
+from xbgateway.tlog import Checkpoint, Cosigner, NoteSigner, add_signatures
+
+API = "xbgateway.api.socialsecurity.v1"
+Tamper = Callable[[MirrorGroup], MirrorGroup | None]
+_revision: Revision | None = None
+_engine = EmbeddedEngine()
+
+
+def revision() -> Revision:
+    """The policies of this tree, loaded once for the whole test run."""
+    global _revision  # noqa: PLW0603 - a cache
+    if _revision is None:
+        _revision = load_directory()
+    return _revision
+
+
+@dataclass
+class Secrets:
+    """One node's private keys, kept outside its store so that it can be started again."""
+
+    log: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
+    cosign: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
+    seals: list[SealingKey] = field(default_factory=lambda: [SealingKey.generate()])
+    rest: bytes = field(default_factory=lambda: uuid4().bytes + uuid4().bytes)
+
+    def keys(self, domain: str, node: str) -> NodeKeys:
+        return NodeKeys(
+            log=NoteSigner(f"{domain}/{node}", self.log),
+            cosigner=Cosigner(cosigner_name(domain, node), self.cosign),
+            ring=SealingKeyRing(self.seals),
+            rest=RestKey(self.rest),
+            counting=keyed_hash(self.rest, b"xbg/v1/counting"),
+        )
+
+
+def _raw(key: Ed25519PrivateKey) -> str:
+    return (
+        key.public_key()
+        .public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+        .hex()
+    )
+
+
+class Service:
+    """A local service in memory that honours the exchange id: one effect each, however often asked."""
+
+    def __init__(self, answer: Callable[[str, bytes], bytes]) -> None:
+        self.answer = answer
+        self.effects: dict[str, bytes] = {}
+        self.asked: list[str] = []
+        self.before: Callable[[], Awaitable[None]] | None = None
+
+    async def call(
+        self, path: str, payload: bytes, metadata: Sequence[tuple[str, str]], timeout_s: float
+    ) -> Answered:
+        exchange = dict(metadata)["xb-exchange-id"]
+        self.asked.append(exchange)
+        if self.before is not None:
+            await asyncio.wait_for(self.before(), timeout_s)
+        if exchange not in self.effects:
+            self.effects[exchange] = self.answer(path, payload)
+        return Answered(self.effects[exchange])
+
+
+class Wire:
+    """One log's way from its writer to its mirror. Delivers in order until cut."""
+
+    def __init__(self, world: "World", origin: str, writer: str, reader: str) -> None:
+        self.world, self.origin, self.writer, self.reader = world, origin, writer, reader
+        self.grown = asyncio.Event()
+        self.open = asyncio.Event()
+        self.open.set()
+        self.tamper: Tamper | None = None
+        self.error: Exception | None = None
+        self.delivered = 0
+
+    async def run(self) -> None:
+        writer, reader = self.world.nodes[self.writer], self.world.nodes[self.reader]
+        while True:
+            self.grown.clear()
+            await self.open.wait()
+            group = self._next(writer.core, reader.core)
+            if group is None:
+                await self.grown.wait()
+                continue
+            try:
+                await self._deliver(writer.core, reader.core, group)
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:
+                self.error = error
+                return
+
+    def _next(self, writer: Core, reader: Core) -> Group | None:
+        start = reader.store.size(self.origin)
+        found = writer.store.tail_group(self.origin, start)
+        return found or writer.store.read_group(self.origin, start)
+
+    async def _deliver(self, writer: Core, reader: Core, group: Group) -> None:
+        carried: MirrorGroup | None = MirrorGroup(
+            self.origin, group.start, group.items, group.checkpoint, group.wraps
+        )
+        if self.tamper is not None:
+            assert carried is not None
+            carried = self.tamper(carried)
+            if carried is None:
+                await asyncio.sleep(0.01)
+                return
+        assert carried is not None
+        mirrored = await reader.store.extend(carried)
+        self.delivered += len(carried.items)
+        reader.gateway.mirrored(mirrored)
+        async with self.world.arrived:
+            self.world.arrived.notify_all()
+        text = mirrored.checkpoint.partition(b"\n\n")[0] + b"\n"
+        line = reader.keys.cosigner.cosign(text, int(time.time()))
+        if mirrored.size == group.end:
+            note = add_signatures(group.checkpoint, line)
+            assert Checkpoint.parse(text).size == group.end
+            writer.store.keep_held(self.origin, group.end, note)
+
+
+class SimPeers:
+    """The link's part that the paths ask of it."""
+
+    def __init__(self, world: "World", node: str) -> None:
+        self._world, self._node = world, node
+
+    async def want(self, pending: Pending) -> Pending | None:
+        writer = self._world.nodes[pending.position.writer].core
+        self._world.wanted += 1
+        if self._world.lost_for_good:
+            return None
+        group = writer.store.read_group(pending.position.origin, pending.position.index)
+        if group is None:
+            return None
+        mine = self._world.nodes[self._node].core
+        item = group.items[0]
+        await mine.store.replace_payload(
+            pending.position, item.declaration, item.sealed, group.wraps
+        )
+        return replace(pending, declaration=item.declaration, sealed=item.sealed)
+
+    async def control_reached(self, node: str, size: int, timeout_s: float) -> bool:
+        core = self._world.nodes[self._node].core
+        origin = core.topology.control_in(node)
+        try:
+            async with asyncio.timeout(timeout_s), self._world.arrived:
+                await self._world.arrived.wait_for(lambda: core.store.size(origin) >= size)
+        except TimeoutError:
+            return False
+        return True
+
+
+@dataclass
+class SimNode:
+    name: str
+    folder: Path
+    secrets: Secrets
+    service: Service
+    core: Core = None  # type: ignore[assignment] # set by start
+
+
+class World:
+    """Nodes, wires and the register they share."""
+
+    def __init__(
+        self,
+        folder: Path,
+        names: Sequence[str],
+        services: dict[str, Callable[[str, bytes], bytes]],
+        *,
+        lanes: int = 1,
+        clock: SystemClock | None = None,
+        register: Callable[[dict[str, object]], None] | None = None,
+        memo: bool = True,
+    ) -> None:
+        self.lanes, self.memo = lanes, memo
+        self.clock = clock or SystemClock()
+        self.arrived = asyncio.Condition()
+        self.wanted = 0
+        self.lost_for_good = False
+        self.nodes = {
+            name: SimNode(
+                name,
+                folder / name,
+                Secrets(),
+                Service(services.get(name, lambda path, _payload: _unserved(path))),
+            )
+            for name in names
+        }
+        document = demo_register(
+            [
+                RegisterKeys(
+                    n, f"{n}.xbg.test", "localhost:1",
+                    _raw(node.secrets.log), _raw(node.secrets.cosign),
+                )
+                for n, node in self.nodes.items()
+            ],
+            self.clock.now().date(),
+        )  # fmt: skip
+        if register is not None:
+            register(document)
+        self.register: Register = load_register(
+            yaml.safe_dump(document, allow_unicode=True).encode(), None
+        )
+        self.wires: dict[str, Wire] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    async def start(self, name: str) -> Core:
+        """Start (again) a node on what its store holds, and the wires to and from it."""
+        node = self.nodes[name]
+        node.core = compose(
+            self.register,
+            name,
+            revision(),
+            _engine,
+            node.secrets.keys(f"{name}.xbg.test", name),
+            node.folder / "store.db",
+            node.service,
+            SimPeers(self, name),
+            self.clock,
+            lanes=self.lanes,
+            memo=self.memo,
+        )
+        node.core.store.start(self._grown)
+        await node.core.recover()
+        return node.core
+
+    def _grown(self, group: Group) -> None:
+        wire = self.wires.get(group.origin)
+        if wire is not None:
+            wire.grown.set()
+
+    async def connect(self) -> None:
+        """Wires for every pairwise log."""
+        for node in self.nodes.values():
+            topology = node.core.topology
+            for origin in topology.own():
+                if origin == topology.home:
+                    continue
+                reader = origin.split("/")[2]
+                self.wires[origin] = Wire(self, origin, node.name, reader)
+        for origin, wire in self.wires.items():
+            self._tasks[origin] = asyncio.create_task(wire.run())
+
+    async def wait_ready(self) -> None:
+        """Until every node knows a sealing key of each peer."""
+        async with asyncio.timeout(10):
+            while any(
+                peer._sending is None
+                for node in self.nodes.values()
+                for peer in node.core.gateway._legs.peers.values()
+            ):
+                await asyncio.sleep(0.005)
+
+    async def settle(self, timeout_s: float = 20.0) -> None:
+        """Until nothing is on a wire and nothing waits at a node."""
+        async with asyncio.timeout(timeout_s):
+            while not self._settled():
+                await asyncio.sleep(0.01)
+
+    def _settled(self) -> bool:
+        for wire in self.wires.values():
+            if wire.error is None and wire.tamper is None:
+                writer, reader = self.nodes[wire.writer].core, self.nodes[wire.reader].core
+                if writer.store.size(wire.origin) != reader.store.size(wire.origin):
+                    return False
+        return not any(list(node.core.store.reader.pending()) for node in self.nodes.values())
+
+    async def stop(self) -> None:
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        for node in self.nodes.values():
+            if node.core is not None:
+                await node.core.gateway.drain(5)
+                await node.core.store.stop()
+                node.core.snapshot.close()
+
+    def agree(self) -> Report:
+        """The oracle over every node's store. Raises ``AssertionError`` where they disagree."""
+        return examine([node.core for node in self.nodes.values()])
+
+    async def submit(self, node: str, submission: Submission) -> Finished:
+        return await self.nodes[node].core.gateway.call(submission)
+
+
+def _unserved(path: str) -> bytes:
+    raise AssertionError(f"nobody serves {path}")
+
+
+@asynccontextmanager
+async def world(
+    folder: Path,
+    services: dict[str, Callable[[str, bytes], bytes]],
+    names: Sequence[str] = ("zhuhai", "macao"),
+    **options: object,
+) -> AsyncIterator[World]:
+    """A running world."""
+    made = World(folder, names, services, **options)  # type: ignore[arg-type]
+    try:
+        for name in names:
+            await made.start(name)
+        await made.connect()
+        await made.wait_ready()
+        yield made
+    finally:
+        await made.stop()
+
+
+def submission(
+    payload: bytes,
+    *,
+    service: str = "ContributionService",
+    method: str = "QueryContributions",
+    party: str = "cn.hengqin.window",
+    purpose: str = "CONTRIB_QUERY",
+    scenario: str = "SC-CQ",
+    request_id: str | None = None,
+    sent_at: str | None = None,
+    **more: object,
+) -> Submission:
+    """A submission as the edge would make it."""
+    return Submission(
+        party=party,
+        subject="counter-7",
+        request_id=request_id or str(uuid4()),
+        service=f"{API}.{service}",
+        method=method,
+        payload=payload,
+        purpose=purpose,
+        scenario=scenario,
+        references=tuple(more.pop("references", ())),  # type: ignore[call-overload]
+        recipient=more.pop("recipient", None),  # type: ignore[arg-type]
+        case_id=more.pop("case_id", None),  # type: ignore[arg-type]
+        sent_at=sent_at or instant(SystemClock().now()),
+        tls="TLSv1.3",
+        **more,  # type: ignore[arg-type]
+    )
+
+
+def today() -> date:
+    return SystemClock().now().date()
