@@ -232,6 +232,8 @@ class _Work:
         crt, key_path = where / "tls.crt", where / "tls.key"
         names = [
             x509.UniformResourceIdentifier(str(identity)),
+            # Peers pin this name: TLS alone would accept any leaf of the trust domain.
+            x509.DNSName(f"{identity.name}.{identity.kind}.{identity.trust_domain}"),
             *self.plan.hosts.general_names(),
         ]
         found = _authority(crt, key_path)

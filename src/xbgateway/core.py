@@ -1,0 +1,176 @@
+"""One node without its sockets: registers, policy, keys, store and both paths, joined.
+
+``app.py`` puts the gRPC edge and the link around a core; the tests' simulator puts a link in
+memory and an evil peer around two of them. Nothing here listens or dials.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from xbgateway.exchange import Admission, Gateway, Inbound, Legs, Outbound, Peer, Topology
+from xbgateway.exchange.ports import Peers, Services
+from xbgateway.identity import load_ed25519, load_rest_key, load_seal_seed
+from xbgateway.model.clock import Clock
+from xbgateway.model.errors import Fatal, Reason
+from xbgateway.model.limits import SEALING_RETIRED_S
+from xbgateway.model.outcome import Placed
+from xbgateway.policy.engine import Engine
+from xbgateway.policy.engine.port import Snapshot
+from xbgateway.policy.memo import Decider, Memo
+from xbgateway.policy.projection import Projector
+from xbgateway.policy.revision import Revision
+from xbgateway.register import Catalogue, Register, build_catalogue
+from xbgateway.seal import RestKey, SealingKey, SealingKeyRing, keyed_hash
+from xbgateway.store import Logbook, LogSpec, SqliteStore
+from xbgateway.tlog import Cosigner, NoteSigner, NoteVerifier, SignatureType
+
+
+@dataclass(frozen=True, slots=True)
+class NodeKeys:
+    """A node's private keys, apart from its transport key."""
+
+    log: NoteSigner  # named anew for each origin
+    cosigner: Cosigner
+    ring: SealingKeyRing
+    rest: RestKey
+    counting: bytes
+
+    @classmethod
+    def load(cls, folder: Path, trust_domain: str, node: str, *, dev: bool = False) -> "NodeKeys":
+        """Read the keys of a folder.
+
+        ``seal.key`` is the sealing key in use; ``seal-<time>.key`` are retired ones that still
+        open what was sealed for them (``xbgateway keys rotate`` renames, an operator deletes).
+        """
+        log = load_ed25519(folder / "log.key", dev=dev)
+        cosign = load_ed25519(folder / "cosign.key", dev=dev)
+        rest = load_rest_key(folder / "rest.key", dev=dev)
+        retired = sorted(folder.glob("seal-*.key"))
+        keys = [load_seal_seed(path, dev=dev) for path in (*retired, folder / "seal.key")]
+        return cls(
+            log=NoteSigner(f"{trust_domain}/{node}", log),
+            cosigner=Cosigner(cosigner_name(trust_domain, node), cosign),
+            ring=SealingKeyRing(SealingKey.from_seed(seed) for seed in keys),
+            rest=RestKey(rest),
+            counting=keyed_hash(rest, b"xbg/v1/counting"),
+        )
+
+    def refresh(self, folder: Path, now: datetime, *, dev: bool = False) -> bool:
+        """Take up a newer sealing key from the folder; the older one only opens from now on."""
+        key = SealingKey.from_seed(load_seal_seed(folder / "seal.key", dev=dev))
+        older = self.ring.newest
+        if key.key_id == older.key_id:
+            return False
+        self.ring.add(key)
+        self.ring.retire(older.key_id, now.timestamp() + SEALING_RETIRED_S)
+        return True
+
+
+def cosigner_name(trust_domain: str, node: str) -> str:
+    """The name under which a node cosigns its peers' logs."""
+    return f"{trust_domain}/{node}/mirror"
+
+
+@dataclass(slots=True)
+class Core:
+    """The joined rooms of one node."""
+
+    node: str
+    register: Register
+    catalogue: Catalogue
+    revision: Revision
+    snapshot: Snapshot
+    memo: Memo
+    decider: Decider
+    topology: Topology
+    keys: NodeKeys
+    store: SqliteStore
+    logbook: Logbook
+    gateway: Gateway
+
+    async def recover(self) -> None:
+        """What a start does once the store writes: see :meth:`Gateway.recover`."""
+        document = self.register.document.model_dump_json().encode()
+        await self.gateway.recover((self.register.version, document), self.revision.id)
+
+    def cosigner_of(self, node: str) -> NoteVerifier:
+        """The key with which a peer cosigns our logs."""
+        entry = self.register.node(node)
+        return NoteVerifier(
+            cosigner_name(entry.trust_domain, node),
+            bytes.fromhex(entry.cosign_key),
+            SignatureType.COSIGNATURE_V1,
+        )
+
+
+def topology_of(register: Register, node: str, lanes: int) -> Topology:
+    """One node and every other node of the register as its peers."""
+    me = register.node(node)
+    return Topology(
+        node=node,
+        trust_domain=me.trust_domain,
+        peers={n.id: n.trust_domain for n in register.nodes if n.id != node},
+        lanes=lanes,
+    )
+
+
+def specs(register: Register, topology: Topology, keys: NodeKeys) -> list[LogSpec]:
+    """The logs that this node's store has: own ones with a signer, mirrors with a verifier."""
+    found = [LogSpec(origin, signer=keys.log.named(origin)) for origin in topology.own()]
+    for origin in topology.mirrored():
+        key = bytes.fromhex(register.node(topology.peer_of(origin)).log_key)
+        found.append(LogSpec(origin, verifier=NoteVerifier(origin, key, SignatureType.ED25519)))
+    return found
+
+
+def compose(  # noqa: PLR0917 - the one place where everything meets
+    register: Register,
+    node: str,
+    revision: Revision,
+    engine: Engine,
+    keys: NodeKeys,
+    store_path: Path,
+    services: Services,
+    peers: Peers,
+    clock: Clock,
+    *,
+    lanes: int = 1,
+    group_wait_s: float = 0.001,
+    timeout_ms: int = 250,
+    memo: bool = True,
+) -> Core:
+    """Join the rooms of one node. Raises ``Fatal`` or ``Refused`` where it cannot start."""
+    topology = topology_of(register, node, lanes)
+    own = register.node(node)
+    if keys.log.named(topology.home).verifier.public_key != bytes.fromhex(own.log_key):
+        raise Fatal(
+            Reason.CONFIG_INVALID, "log.key is not the key that the register has for this node"
+        )
+    catalogue = build_catalogue(register)
+    snapshot = engine.load(revision.bundle())
+    remembered = Memo()
+    decider = Decider(
+        snapshot, Projector(revision), revision, remembered if memo else None, timeout_ms
+    )
+    store = SqliteStore(store_path, specs(register, topology, keys), group_wait_s=group_wait_s)
+    try:
+        legs = Legs(
+            decider, keys.rest, keys.ring, {peer: Peer(node, peer) for peer in topology.peers}
+        )
+        admission = Admission(node, register, catalogue, decider, legs, store.reader, keys.counting)
+        outbound = Outbound(admission, legs, store, peers, topology, clock)
+        inbound = Inbound(admission, legs, store, peers, services, topology, clock)
+        logbook = Logbook(store, keys.cosigner)
+
+        def prove(placed: Placed) -> bytes:
+            return logbook.prove_now(placed.position.origin, placed.position.index)[1]
+
+        gateway = Gateway(outbound, inbound, legs, store, topology, keys.ring, clock, prove)
+    except BaseException:
+        store.close()
+        raise
+    return Core(
+        node, register, catalogue, revision, snapshot, remembered, decider, topology, keys,
+        store, logbook, gateway,
+    )  # fmt: skip

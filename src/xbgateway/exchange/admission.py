@@ -1,0 +1,349 @@
+"""Step 1 of both paths and the gathering of facts: what is asked, of whom, about what.
+
+Reads registers and the catalogue, which are values in memory, and counters; writes nothing.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta, timezone
+from uuid import UUID
+
+from xbgateway.model.clock import parse_instant, uuid7
+from xbgateway.model.decision import Finding
+from xbgateway.model.errors import Reason, Refused
+from xbgateway.model.facts import Facts, Leg, Standing
+from xbgateway.model.limits import INLINE_PAYLOAD_BYTES_MAX
+from xbgateway.model.outcome import Outcome
+from xbgateway.model.record import Count, Effect
+from xbgateway.policy.memo import Decider
+from xbgateway.register import (
+    Catalogue,
+    Content,
+    MethodEntry,
+    Register,
+    parse,
+    standing,
+    synthetic_verdict,
+)
+from xbgateway.seal import keyed_hash
+
+from .legs import Legs
+from .ports import Records
+from .stages import Admitted, Declaration, Submission
+
+_LOCAL = timezone(timedelta(hours=8))
+PERSON_DAY = "queries_person_day"
+REQUESTER_HOUR = "queries_requester_hour"
+_THRESHOLDS = {PERSON_DAY: "rate_person_day", REQUESTER_HOUR: "rate_requester_hour"}
+_NO_END = 2**53
+
+
+class Admission:
+    """What this node knows of parties, services and scenarios, as questions."""
+
+    def __init__(  # noqa: PLR0917 - composed once, in app.py
+        self,
+        node: str,
+        register: Register,
+        catalogue: Catalogue,
+        decider: Decider,
+        legs: Legs,
+        records: Records,
+        counting_key: bytes,
+    ) -> None:
+        self._node = node
+        self._register = register
+        self._catalogue = catalogue
+        self._decider = decider
+        self._legs = legs
+        self._records = records
+        self._counting_key = counting_key
+
+    def admit(self, submission: Submission, now: datetime) -> Admitted:
+        """Check what is asked; decode what is carried.
+
+        Raises ``Refused`` with a reason of its own for each thing that is wrong.
+        """
+        _check_request_id(submission.request_id)
+        for name in ("purpose", "scenario", "sent_at"):
+            if not getattr(submission, name):
+                raise Refused(
+                    Reason.REFERENCE_MISSING, f"the submission names no {name}", field=name
+                )
+        try:
+            parse_instant(submission.sent_at)
+        except ValueError as error:
+            raise Refused(
+                Reason.REFERENCE_MALFORMED,
+                "sent_at is not an RFC 3339 time with an offset",
+                field="sent_at",
+            ) from error
+        if len(submission.payload) > INLINE_PAYLOAD_BYTES_MAX:
+            raise Refused(
+                Reason.PAYLOAD_TOO_LARGE,
+                f"{len(submission.payload)} bytes are over the limit of {INLINE_PAYLOAD_BYTES_MAX}",
+            )
+        method = self._catalogue.method(submission.service, submission.method)
+        recipient = self._recipient(submission)
+        content = parse(method.request, submission.payload)
+        return Admitted(
+            exchange=uuid7(now),
+            now=now,
+            submission=submission,
+            fingerprint=self.fingerprint(submission),
+            recipient=recipient,
+            peer=self._register.party(recipient).node,
+            method=method,
+            content=content,
+        )
+
+    def _recipient(self, submission: Submission) -> str:
+        """The providing party on another node; named by the caller only where there are several."""
+        providers = [
+            party.id
+            for party in self._register.providers_of(submission.service)
+            if party.node != self._node
+        ]
+        if submission.recipient is not None:
+            if submission.recipient not in providers:
+                raise Refused(
+                    Reason.PARTY_UNKNOWN,
+                    f"{submission.recipient} does not provide this service on another node",
+                )
+            return submission.recipient
+        if len(providers) != 1:
+            raise Refused(
+                Reason.REFERENCE_MISSING,
+                f"{len(providers)} parties provide this service; name one as recipient",
+                field="recipient",
+            )
+        return providers[0]
+
+    def fingerprint(self, submission: Submission) -> bytes:
+        """Keyed hash over all that makes two submissions the same; never leaves the node."""
+        parts = (
+            *(submission.party, submission.service, submission.method, submission.purpose),
+            *(submission.scenario, "\n".join(submission.references), submission.recipient or ""),
+            submission.case_id or "",
+        )
+        return keyed_hash(
+            self._counting_key, *(part.encode() for part in parts), submission.payload
+        )
+
+    # ---- facts -----------------------------------------------------------------------------
+
+    def facts(self, admitted: Admitted) -> Facts:
+        """The request leg as its sender sees it."""
+        submission, content = admitted.submission, admitted.content
+        request_leg = standing(
+            self._register,
+            self._catalogue,
+            leg="request",
+            sender=submission.party,
+            recipient=admitted.recipient,
+            service=submission.service,
+            method=submission.method,
+            purpose=submission.purpose,
+            scenario_id=submission.scenario,
+            references=submission.references,
+        )
+        moment = self._legs.moment(
+            admitted.exchange,
+            admitted.now,
+            content.paths(),
+            len(content.subject_tokens()),
+            synthetic_verdict(content.identifiers()),
+            submission.tls,
+            sent_at=submission.sent_at,
+            queries=self._queries(admitted),
+        )
+        return Facts(request_leg, moment)
+
+    def _queries(self, admitted: Admitted) -> tuple[int, int] | None:
+        """Predicate queries with this one: on the person most asked about today, by this hour."""
+        keys = self._count_keys(admitted)
+        if not keys:
+            return None
+        values = dict.fromkeys((PERSON_DAY, REQUESTER_HOUR), 0)
+        for kind, key, window in keys:
+            values[kind] = max(values[kind], self._records.counter(kind, key, window) + 1)
+        return values[PERSON_DAY], values[REQUESTER_HOUR]
+
+    def _count_keys(self, admitted: Admitted) -> list[tuple[str, bytes, str]]:
+        if admitted.method.answer_mode != "predicate":
+            return []
+        local = admitted.now.astimezone(_LOCAL)
+        party = admitted.submission.party
+        hashed = [
+            keyed_hash(self._counting_key, party.encode(), token.encode())
+            for token in admitted.content.subject_tokens()
+        ]
+        return [
+            *((PERSON_DAY, key, local.strftime("%Y-%m-%d")) for key in hashed),
+            (
+                REQUESTER_HOUR,
+                keyed_hash(self._counting_key, party.encode()),
+                f"{local:%Y-%m-%dT%H}",
+            ),
+        ]
+
+    def counts(self, admitted: Admitted) -> Iterable[Effect]:
+        """Counter steps of a predicate query, each within the band that was decided on."""
+        for kind, key, window in self._count_keys(admitted):
+            after = self._records.counter(kind, key, window) + 1
+            yield Count(kind, key, window, 1, self._band(kind, after, admitted.now))
+
+    def _band(self, kind: str, after: int, now: datetime) -> tuple[int, int]:
+        """The counts for which the decision stays the same: the bands of the rate rules."""
+        tables = self._decider.revision.tables
+        cuts = tables.cuts[tables.edition(now.astimezone(_LOCAL).date())]
+        limit = cuts.thresholds.get(_THRESHOLDS[kind])
+        if limit is None:
+            return 0, _NO_END
+        half = limit // 2
+        if after > limit:
+            return limit + 1, _NO_END
+        return (half + 1, limit) if after > half else (0, half)
+
+    def standing(self, declaration: Declaration, leg: Leg) -> Standing:
+        """The standing half of a leg of a declared exchange, from this node's own registers."""
+        forward = declaration.leg == leg
+        return standing(
+            self._register,
+            self._catalogue,
+            leg=leg,
+            sender=declaration.sender if forward else declaration.recipient,
+            recipient=declaration.recipient if forward else declaration.sender,
+            service=declaration.service,
+            method=declaration.method,
+            purpose=declaration.purpose,
+            scenario_id=declaration.scenario,
+            references=declaration.references,
+        )
+
+    def declared_facts(self, standing: Standing, declaration: Declaration, now: datetime) -> Facts:
+        """A leg as its recipient sees it: on the signed declaration, before anything is opened."""
+        moment = self._legs.moment(
+            declaration.exchange,
+            now,
+            declaration.fields,
+            declaration.subjects,
+            declaration.synthetic,
+            declaration.tls,
+        )
+        return Facts(standing, moment)
+
+    def content_facts(
+        self, standing: Standing, exchange: str, content: Content, tls: str, now: datetime
+    ) -> Facts:
+        """A leg as its sender sees it: on the content itself."""
+        moment = self._legs.moment(
+            exchange,
+            now,
+            content.paths(),
+            len(content.subject_tokens()),
+            synthetic_verdict(content.identifiers()),
+            tls,
+        )
+        return Facts(standing, moment)
+
+    def least_facts(self, standing: Standing, declaration: Declaration, now: datetime) -> Facts:
+        """The answer leg with nothing but its required fields: denied like this, denied for sure.
+
+        Asked before delivery, so that a certain denial refuses before the effect, not after.
+        """
+        required = tuple(sorted(f.path for f in standing.fields if f.required))
+        moment = self._legs.moment(
+            declaration.exchange, now, required, declaration.subjects, "none", declaration.tls
+        )
+        return Facts(standing, moment)
+
+    # ---- checks ----------------------------------------------------------------------------
+
+    def method(self, declaration: Declaration) -> MethodEntry:
+        """The declared method. Raises ``Refused`` where this node does not know it."""
+        return self._catalogue.method(declaration.service, declaration.method)
+
+    def provides(self, declaration: Declaration) -> bool:
+        """Whether the declared recipient provides the service from this node."""
+        return any(
+            party.id == declaration.recipient and party.node == self._node
+            for party in self._register.providers_of(declaration.service)
+        )
+
+    def node_of(self, party: str) -> str:
+        """The node that a party belongs to. Raises ``Refused(PARTY_UNKNOWN)``."""
+        return self._register.party(party).node
+
+    def content(self, declaration: Declaration, payload: bytes, leg: Leg) -> Content:
+        """The decoded message of a leg. Raises ``Refused`` where it is not of its type."""
+        method = self.method(declaration)
+        return parse(method.request if leg == "request" else method.answer, payload)
+
+    def check_content(self, declaration: Declaration, payload: bytes, leg: Leg) -> Content:
+        """The opened content carries nothing that its declaration does not name.
+
+        Raises ``Refused``: ``CONTENT_UNDECLARED``, or what :func:`parse` raises.
+        """
+        content = self.content(declaration, payload, leg)
+        undeclared = sorted(set(content.paths()) - set(declaration.fields))
+        if undeclared or len(content.subject_tokens()) > declaration.subjects:
+            raise Refused(
+                Reason.CONTENT_UNDECLARED,
+                f"the {leg} carries more than it declares",
+                fields=",".join(undeclared),
+            )
+        return content
+
+    def findings(self, rules: Iterable[str]) -> tuple[Finding, ...]:
+        """The rules that the other side named, with the texts of this node's own revision."""
+        known = self._decider.revision.texts
+        return tuple(
+            Finding(rule, known[rule]["article"], dict(known[rule]["text"]))
+            for rule in rules
+            if rule in known
+        )
+
+    def sentence(self, end: Outcome, reason: str, rules: tuple[str, ...]) -> str:
+        """One English sentence for a person."""
+        for finding in self.findings(rules[:1]):
+            return finding.text.get("en", finding.rule)
+        match end:
+            case Outcome.EXPIRED:
+                return "the other side found the request after its last moment; nothing was done"
+            case Outcome.UNKNOWN:
+                return "a crash fell into the call; whether it had an effect needs a person"
+            case Outcome.NOT_EXECUTED:
+                return f"the other side refused before any effect: {reason}"
+            case _:
+                return f"the service was called, its answer is withheld: {reason}"
+
+
+def _check_request_id(text: str) -> None:
+    if not text:
+        raise Refused(Reason.REQUEST_ID_MISSING, "the submission has no request_id")
+    try:
+        canonical = str(UUID(text)) == text.lower()
+    except ValueError:
+        canonical = False
+    if not canonical:
+        raise Refused(Reason.REFERENCE_MALFORMED, "request_id is not a UUID", field="request_id")
+
+
+def check_declaration(raw: bytes, expected: Declaration, leg: Leg) -> Declaration:
+    """The declaration of an answer fits the request it answers.
+
+    Raises ``Refused(ENTRY_INVALID)``.
+    """
+    try:
+        declaration = Declaration.decode(raw)
+    except ValueError as error:
+        raise Refused(Reason.ENTRY_INVALID, f"the declaration is malformed: {error}") from error
+    same = ("exchange", "service", "method", "purpose", "scenario", "references", "case_id")
+    crossed = (expected.recipient, expected.sender)
+    if (
+        declaration.leg != leg
+        or (declaration.sender, declaration.recipient) != crossed
+        or any(getattr(declaration, n) != getattr(expected, n) for n in same)
+    ):
+        raise Refused(Reason.ENTRY_INVALID, "the answer's declaration is not of this exchange")
+    return declaration

@@ -1,0 +1,329 @@
+"""One node's exchanges as the edge sees them, and the loops that keep them moving.
+
+``Gateway`` joins both paths: it hands mirrored entries to them, runs what a crash left pending
+through the same functions, anchors the home log, announces keys, and answers Get, List and
+Receipt from the one reading of entries.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+import structlog
+
+from xbgateway.model.clock import Clock, instant
+from xbgateway.model.entry import (
+    Accepted,
+    Activation,
+    Anchor,
+    KeyBundle,
+    Refused_,
+    Register,
+    Request,
+    decode,
+)
+from xbgateway.model.errors import GatewayError, Reason, Refused, Unavailable
+from xbgateway.model.limits import SEALING_KEY_DAYS
+from xbgateway.model.outcome import Placed, State, outcome
+from xbgateway.model.record import Append, KeepRegister, Pending, Record
+from xbgateway.seal import KeyBundle as Bundle
+from xbgateway.seal import SealingKeyRing
+
+from .inbound import Inbound
+from .legs import Legs
+from .outbound import Outbound
+from .ports import Ledger
+from .stages import Finished, Submission
+from .topology import Topology
+
+_log = structlog.get_logger("exchange")
+
+
+class Mirrored(Protocol):
+    """A group of a peer's log that is durable here."""
+
+    origin: str
+    pending: tuple[Pending, ...]
+    entries: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What is known of an exchange: its entries, and what the caller's submission said."""
+
+    exchange: str
+    state: State
+    sender: str
+    recipient: str
+    service: str
+    method: str
+    purpose: str
+    at: str
+    dropped: tuple[str, ...]
+    masked: tuple[str, ...]
+
+
+class Gateway:
+    """The paths of one node. ``recover`` once, then ``call``; ``run`` keeps its loops."""
+
+    def __init__(  # noqa: PLR0917 - composed once, in app.py
+        self,
+        outbound: Outbound,
+        inbound: Inbound,
+        legs: Legs,
+        ledger: Ledger,
+        topology: Topology,
+        ring: SealingKeyRing,
+        clock: Clock,
+        prove: Callable[[Placed], bytes],
+    ) -> None:
+        self._outbound = outbound
+        self._inbound = inbound
+        self._legs = legs
+        self._ledger = ledger
+        self._topology = topology
+        self._ring = ring
+        self._clock = clock
+        self._prove = prove
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._anchored = -1
+
+    # ---- the edge --------------------------------------------------------------------------
+
+    async def call(self, submission: Submission) -> Finished:
+        """Run one submission; see :meth:`Outbound.call`."""
+        return await self._outbound.call(submission)
+
+    def exchange_of(self, party: str, request_id: str) -> str | None:
+        """The exchange that a request id opened."""
+        found = self._ledger.reader.exchange_of(party, request_id)
+        return found[0] if found else None
+
+    async def get(self, party: str, exchange: str, auditor: bool) -> View:
+        """One exchange. Permission before existence: another party's is unknown."""
+        return await asyncio.get_running_loop().run_in_executor(
+            None, self._view, party, exchange, auditor
+        )
+
+    async def receipt(
+        self, party: str, exchange: str, auditor: bool
+    ) -> list[tuple[bytes, bytes, str, int]]:
+        """Entries of an exchange with their proofs: ``(entry, proof, origin, index)``."""
+
+        def read() -> list[tuple[bytes, bytes, str, int]]:
+            view = self._view(party, exchange, auditor)
+            return [
+                (p.entry.encode(), self._prove(p), p.position.origin, p.position.index)
+                for p in view.state.evidence
+            ]
+
+        return await asyncio.get_running_loop().run_in_executor(None, read)
+
+    async def list(
+        self, party: str, page_size: int, before: tuple[str, str] | None
+    ) -> tuple[list[View], tuple[str, str] | None]:
+        """A party's exchanges, newest first, and where the next page begins."""
+
+        def read() -> tuple[list[View], tuple[str, str] | None]:
+            rows = self._ledger.reader.exchanges(party, before, page_size + 1)
+            views = [self._view(party, exchange, False) for _at, exchange in rows[:page_size]]
+            return views, rows[page_size - 1] if len(rows) > page_size else None
+
+        return await asyncio.get_running_loop().run_in_executor(None, read)
+
+    def _view(self, party: str, exchange: str, auditor: bool) -> View:
+        unknown = Refused(
+            Reason.EXCHANGE_UNKNOWN, "no such exchange of this party", exchange_id=exchange
+        )
+        reader = self._ledger.reader
+        try:
+            row = reader.exchange_row(exchange)
+        except ValueError as error:
+            raise unknown from error
+        if row is None:
+            raise unknown
+        state = outcome(reader.placed(exchange))
+        about = next(
+            (p.entry for p in state.evidence if isinstance(p.entry, Request | Refused_)), None
+        )
+        recipient = about.recipient if isinstance(about, Request) else ""
+        if not auditor and party not in (row[0], recipient):
+            raise unknown
+        result = self._outbound.result(exchange) if row[0] else None
+        return View(
+            exchange=exchange,
+            state=state,
+            sender=getattr(about, "sender", None) or "",
+            recipient=recipient,
+            service=getattr(about, "service", None) or "",
+            method=getattr(about, "method", None) or "",
+            purpose=getattr(about, "purpose", None) or "",
+            at=row[3],
+            dropped=result.dropped if result else (),
+            masked=result.masked if result else (),
+        )
+
+    # ---- what the peers write ----------------------------------------------------------------
+
+    def mirrored(self, group: Mirrored) -> None:
+        """A peer's group is durable here: learn keys, note acceptances, act on what waits."""
+        for entry in group.entries:
+            if isinstance(entry, Accepted):
+                self._outbound.accepted(entry.exchange, entry.request)
+            elif isinstance(entry, KeyBundle) and group.origin.endswith("/control"):
+                self.announced(group.origin, entry)
+        for pending in group.pending:
+            self.act(pending)
+
+    def act(self, pending: Pending) -> None:
+        """Start the path that a mirrored entry belongs to, on a task that this node owns."""
+        task = asyncio.get_running_loop().create_task(self._act(pending))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _act(self, pending: Pending) -> None:
+        """Try until it is done: what this node cannot do now it does later, it is not lost."""
+        path: Callable[[Pending], Coroutine[Any, Any, None]] = self._outbound.reply
+        try:
+            if isinstance(decode(pending.entry), Request):
+                path = self._inbound.request
+        except Refused:
+            path = self._inbound.request
+        delay_s = 0.1
+        while True:
+            try:
+                await path(pending)
+            except Unavailable as error:
+                if error.reason is Reason.DRAINING:
+                    return
+                _log.warning("path_waits", reason=str(error.reason))
+            except GatewayError as error:
+                _log.error("path_stopped", reason=str(error.reason))
+                return
+            except Exception:  # noqa: BLE001 - the row stays pending and is tried at the next start
+                _log.exception("path_failed", origin=pending.position.origin)
+                return
+            else:
+                return
+            await asyncio.sleep(delay_s)
+            delay_s = min(delay_s * 2, 30.0)
+
+    def announced(self, origin: str, entry: KeyBundle) -> None:
+        """A peer's sealing key, as its control lane says it."""
+        node = self._topology.peer_of(origin)
+        fields = {
+            name: getattr(entry, name)
+            for name in ("node", "key_id", "suite", "public_key", "not_before", "not_after")
+        }
+        try:
+            bundle = Bundle.from_fields({**fields, "retires": list(entry.retires)})
+        except Refused as refused:
+            _log.warning("key_bundle_refused", peer=node, reason=str(refused.reason))
+            return
+        if bundle.node == node:
+            self._legs.peers[node].announced(bundle)
+
+    # ---- starting and keeping going ----------------------------------------------------------
+
+    async def recover(self, register: tuple[str, bytes], revision: str) -> None:
+        """After a start: say what is in use, learn peers' keys, take up what was left pending."""
+        for peer in self._topology.peers:
+            for raw in self._ledger.reader.bundles(self._topology.control_in(peer)):
+                entry = decode(raw)
+                assert isinstance(entry, KeyBundle)
+                self.announced(self._topology.control_in(peer), entry)
+        await self._in_use(register, revision)
+        await self.announce_key()
+        for pending in list(self._ledger.reader.pending()):
+            if pending.step != "held":
+                self.act(pending)
+
+    async def _in_use(self, register: tuple[str, bytes], revision: str) -> None:
+        """Tell every peer in its control lane which register and revision are in use here."""
+        known, at = self._ledger.reader.register(), instant(self._clock.now())
+        lanes = [self._topology.control_out(peer) for peer in self._topology.peers]
+        appends: list[Append] = []
+        effects: list[KeepRegister] = []
+        if known is None or known[0] != register[0]:
+            entry = Register(at=at, version=register[0]).encode()
+            appends += [Append(origin, entry) for origin in (*lanes, self._topology.home)]
+            effects.append(KeepRegister(*register))
+        previous = self._last_revision()
+        if previous != revision:
+            activation = Activation(at=at, revision=revision, previous=previous).encode()
+            appends += [Append(origin, activation) for origin in (*lanes, self._topology.home)]
+        if appends:
+            await self._ledger.record(Record(tuple(appends), tuple(effects)))
+
+    def _last_revision(self) -> str | None:
+        home, reader = self._topology.home, self._ledger.reader
+        for index in range(self._ledger.size(home) - 1, -1, -1):
+            entry = decode(reader.entries(home, index, index + 1)[0])
+            if isinstance(entry, Activation):
+                return entry.revision
+        return None
+
+    async def announce_key(self) -> None:
+        """Announce the newest sealing key in every control lane that has not heard of it."""
+        key, now = self._ring.newest, self._clock.now().replace(microsecond=0)
+        appends = []
+        for peer in self._topology.peers:
+            lane = self._topology.control_out(peer)
+            own = (decode(raw) for raw in self._ledger.reader.bundles(lane))
+            heard = [bundle for bundle in own if isinstance(bundle, KeyBundle)]
+            if heard and heard[-1].key_id == key.key_id:
+                continue
+            bundle = Bundle.announce(
+                self._topology.node,
+                key,
+                now - timedelta(minutes=5),
+                now + timedelta(days=SEALING_KEY_DAYS),
+                tuple({b.key_id for b in heard})[-8:],
+            )
+            entry = KeyBundle(
+                at=instant(now),
+                **{
+                    k: tuple(v) if isinstance(v, list) else v for k, v in bundle.to_fields().items()
+                },  # type: ignore[arg-type]
+            )
+            appends.append(Append(lane, entry.encode()))
+        if appends:
+            await self._ledger.record(Record(tuple(appends)))
+
+    async def anchor_once(self) -> None:
+        """Put the home log's head into every control lane, where it changed."""
+        size = self._ledger.size(self._topology.home)
+        if size == self._anchored or not size or not self._topology.peers:
+            return
+        root = self._ledger.root(self._topology.home)
+        anchor = Anchor(
+            at=instant(self._clock.now()), origin=self._topology.home, size=size, root=root
+        ).encode()
+        lanes = [self._topology.control_out(peer) for peer in self._topology.peers]
+        await self._ledger.record(Record(tuple(Append(lane, anchor) for lane in lanes)))
+        self._anchored = size
+
+    async def run(self) -> None:
+        """Keep going: anchor every second where the home log changed, expire unanswered holds."""
+        swept: datetime | None = None
+        while True:
+            await asyncio.sleep(1.0)
+            try:
+                await self.anchor_once()
+                now = self._clock.now()
+                if swept is None or now - swept > timedelta(minutes=1):
+                    swept = now
+                    for pending in list(self._ledger.reader.pending()):
+                        if pending.step == "held":
+                            self.act(pending)
+            except GatewayError as error:
+                _log.warning("loop_waits", reason=str(error.reason))
+
+    async def drain(self, timeout_s: float) -> None:
+        """Let what is under way come to its next durable step; the rest is taken up at start."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=timeout_s)
+        for task in self._tasks:
+            task.cancel()

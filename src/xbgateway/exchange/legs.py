@@ -1,0 +1,327 @@
+"""The steps that both directions and both legs share: facts, decide, minimise, seal, open.
+
+A leg is one transfer, request or answer. Each step takes values and gives values; only
+:meth:`Legs.decide` may wait, for the engine, when the memo has no answer. Nothing here writes.
+"""
+
+import asyncio
+import hashlib
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from xbgateway.model.clock import instant
+from xbgateway.model.decision import Decision
+from xbgateway.model.entry import Answer, Request, Sealed, Verdict, header
+from xbgateway.model.errors import Reason, Refused, Unavailable
+from xbgateway.model.facts import Facts, Moment, Standing
+from xbgateway.model.limits import INLINE_PAYLOAD_BYTES_MAX, STANDINGS_CACHED_MAX
+from xbgateway.model.record import (
+    Beside,
+    Effect,
+    KeepDecision,
+    KeepFacts,
+    KeepStanding,
+    Pending,
+)
+from xbgateway.policy.memo import Decider
+from xbgateway.register import Content
+from xbgateway.seal import (
+    SUITE,
+    KeyBundle,
+    ReceivingEpochs,
+    RestKey,
+    SealingKeyRing,
+    SendingEpochs,
+    commit,
+    open_sealed,
+    seal,
+    seal_at_rest,
+)
+
+from .archive import facts_bytes, standing_bytes
+from .ports import Peers
+from .stages import Permitted
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A decision with the documents it can be recomputed from."""
+
+    facts: Facts
+    facts_bytes: bytes
+    input_bytes: bytes
+    decision_bytes: bytes
+    decision: Decision
+    verdict: Verdict
+
+
+class Peer:
+    """What one node needs to seal for another and to open what comes from it."""
+
+    def __init__(self, me: str, node: str) -> None:
+        self.node = node
+        self._me = me
+        self._sending: SendingEpochs | None = None
+        self._key_id = ""
+        self._receiving = ReceivingEpochs(node, me)
+
+    def announced(self, bundle: KeyBundle) -> None:
+        """The peer announced a sealing key; the newest one is used from now on."""
+        self._sending = SendingEpochs(self._me, bundle)
+        self._key_id = bundle.key_id
+
+    def sending(self) -> tuple[SendingEpochs, str]:
+        """Epochs towards the peer's newest key. Raises ``Unavailable(KEY_UNKNOWN)``."""
+        if self._sending is None:
+            raise Unavailable(
+                Reason.KEY_UNKNOWN, f"node {self.node} has not announced a sealing key yet"
+            )
+        return self._sending, self._key_id
+
+    def secret(self, wrap: bytes, ring: SealingKeyRing, now: datetime) -> bytes:
+        """The secret of an epoch of the peer."""
+        return self._receiving.open(wrap, ring, now.timestamp())
+
+
+class Legs:
+    """The shared steps, bound to this node's policy and keys."""
+
+    def __init__(
+        self, decider: Decider, rest: RestKey, ring: SealingKeyRing, peers: dict[str, Peer]
+    ) -> None:
+        self._decider = decider
+        self._rest = rest
+        self._ring = ring
+        self.peers = peers
+        # What is content-addressed and already kept needs no second row.
+        self._kept: set[str] = set()
+        self._standings: dict[int, tuple[Standing, str, bytes]] = {}
+
+    async def decide(self, facts: Facts) -> Decided:
+        """Steps 2-3: the exact facts, their projection, and what the active revision says.
+
+        Raises ``Unavailable`` with the engine's own reason where there is no decision: no
+        decision is a denial (fail closed).
+        """
+        projected = self._decider.project(facts)
+        made = self._decider.lookup(projected)
+        if made is None:
+            loop = asyncio.get_running_loop()
+            made = await loop.run_in_executor(None, self._decider.evaluate, projected)
+        recorded = facts_bytes(facts, self._standing(facts.standing)[0])
+        verdict = Verdict(
+            facts=hashlib.sha256(recorded).hexdigest(),
+            input=made.decision.input_digest,
+            decision=made.decision.decision_digest,
+            revision=made.decision.revision,
+        )
+        return Decided(
+            facts, recorded, made.input_bytes, made.decision_bytes, made.decision, verdict
+        )
+
+    def _standing(self, standing: Standing) -> tuple[str, bytes]:
+        """Digest and bytes of a standing half, made once per object."""
+        known = self._standings.get(id(standing))
+        if known is None or known[0] is not standing:
+            if len(self._standings) >= STANDINGS_CACHED_MAX:
+                self._standings.clear()
+            known = self._standings[id(standing)] = (standing, *standing_bytes(standing))
+        return known[1], known[2]
+
+    def evidence(self, decided: Decided, exchange: str, key: bytes) -> list[Effect]:
+        """Rows that let anybody with this node's archives recompute the decision."""
+        effects: list[Effect] = [
+            KeepFacts(
+                decided.verdict.facts,
+                exchange,
+                seal_at_rest(key, b"facts", decided.facts_bytes),
+            )
+        ]
+        digest, raw = self._standing(decided.facts.standing)
+        if digest not in self._kept:
+            effects.append(KeepStanding(digest, self._rest_standing(raw)))
+        name = decided.verdict.revision + decided.verdict.input
+        if name not in self._kept:
+            effects.append(
+                KeepDecision(
+                    decided.verdict.revision,
+                    decided.verdict.input,
+                    decided.input_bytes,
+                    decided.decision_bytes,
+                )
+            )
+        return effects
+
+    def _rest_standing(self, raw: bytes) -> bytes:
+        """Standing facts name organisations only; they rest under a key all the same."""
+        wrapped, key = self._rest.new_exchange_key()
+        return wrapped + seal_at_rest(key, b"standing", raw)
+
+    def kept(self, effects: Iterable[Effect]) -> None:
+        """The record stands: do not write its content-addressed rows again."""
+        for effect in effects:
+            if isinstance(effect, KeepStanding):
+                self._kept.add(effect.digest)
+            elif isinstance(effect, KeepDecision):
+                self._kept.add(effect.revision + effect.input_digest)
+
+    def moment(  # noqa: PLR0917 - one value for each thing law asks
+        self,
+        exchange: str,
+        now: datetime,
+        fields: tuple[str, ...],
+        subjects: int,
+        synthetic: str,
+        tls: str,
+        sent_at: str | None = None,
+        queries: tuple[int, int] | None = None,
+    ) -> Moment:
+        """The moving half of the facts, from what is known at this node."""
+        person_day, requester_hour = queries or (None, None)
+        return Moment(
+            exchange=exchange,
+            salt=secrets.token_hex(16),
+            now=instant(now),
+            sent_at=sent_at,
+            replayed=False,
+            fields=fields,
+            subjects=subjects,
+            synthetic=synthetic,  # type: ignore[arg-type] # checked where it was made
+            queries_person_day=person_day,
+            queries_requester_hour=requester_hour,
+            tls=tls,
+            payload_sealed=True,
+            sender_signed=True,
+            gateway_signed=True,
+            log_ok=True,
+        )
+
+    def minimise(self, decided: Decided, content: Content) -> Permitted:
+        """Step 4: drop and mask what the decision asks, and say what went."""
+        actions = decided.decision.fields
+        drops = tuple(a.path for a in actions if a.how == "drop")
+        masks = tuple((a.path, a.how) for a in actions if a.how != "drop")
+        present = content.paths()
+        payload = content.apply(drops, masks)
+        if len(payload) > INLINE_PAYLOAD_BYTES_MAX:
+            raise Refused(
+                Reason.PAYLOAD_TOO_LARGE,
+                f"{len(payload)} bytes are over the inline limit of {INLINE_PAYLOAD_BYTES_MAX};"
+                " larger payloads need streams, which this release does not have",
+            )
+        gone = set(drops)
+        return Permitted(
+            facts=decided.facts,
+            facts_bytes=decided.facts_bytes,
+            decision=decided.decision,
+            verdict=decided.verdict,
+            payload=payload,
+            fields=tuple(path for path in present if path not in gone),
+            dropped=tuple(path for path in drops if path in present),
+            masked=tuple(path for path, _how in masks if path in present),
+        )
+
+    def seal(
+        self, draft: Request | Answer, peer: str, declaration: bytes, payload: bytes, now: datetime
+    ) -> tuple[Request | Answer, Beside]:
+        """Step 5: seal for the recipient's node, bound to the entry that will be logged."""
+        epochs, key_id = self.peers[peer].sending()
+        epoch = epochs.current(now.timestamp())
+        promise = commit(payload)
+        parts = Sealed(
+            declaration=hashlib.sha256(declaration).hexdigest(),
+            commitment=promise.digest.hex(),
+            sealed="",
+            sealed_bytes=0,
+            suite=SUITE,
+            key_id=key_id,
+            wrap=epoch.wrap_hash.hex(),
+        )
+        entry = replace(draft, sealed=parts)
+        sealed = seal(epoch, header(entry), promise.salt, payload)
+        parts = replace(parts, sealed=hashlib.sha256(sealed).hexdigest(), sealed_bytes=len(sealed))
+        return replace(entry, sealed=parts), Beside(declaration, sealed, epoch.wrap)
+
+    def open(
+        self, entry: Request | Answer, peer: str, sealed: bytes, wrap: bytes | None, now: datetime
+    ) -> bytes:
+        """The payload of a mirrored entry. Raises ``Refused`` for each way it may not open."""
+        parts = entry.sealed
+        if parts is None:
+            raise Refused(Reason.ENTRY_INVALID, "the entry carries no sealed payload")
+        if parts.suite != SUITE:
+            raise Refused(Reason.SUITE_UNKNOWN, f"suite {parts.suite} is not spoken here")
+        if wrap is None:
+            raise Refused(Reason.PAYLOAD_MISSING, "the epoch's wrap did not come along")
+        secret = self.peers[peer].secret(wrap, self._ring, now)
+        return open_sealed(
+            secret,
+            bytes.fromhex(parts.wrap),
+            header(entry),
+            sealed,
+            bytes.fromhex(parts.commitment),
+        )
+
+    def new_key(self) -> tuple[bytes, bytes]:
+        """``(wrapped, key)`` of an exchange's own key."""
+        return self._rest.new_exchange_key()
+
+    def unwrap(self, wrapped: bytes | None) -> bytes:
+        """An exchange's own key. Raises ``Refused(PAYLOAD_ERASED)`` once it was destroyed."""
+        if wrapped is None:
+            raise Refused(Reason.PAYLOAD_ERASED, "the exchange's key was destroyed")
+        return self._rest.unwrap(wrapped)
+
+
+def refuse_unless_allowed(decision: Decision, leg: str) -> None:
+    """Raises ``Refused`` with the first rule that denies or holds, named with its article."""
+    if decision.verdict == "allow":
+        return
+    findings = decision.denials if decision.verdict == "deny" else decision.holds
+    reason = Reason.POLICY_DENIED if decision.verdict == "deny" else Reason.POLICY_HOLD
+    first = findings[0]
+    raise Refused(
+        reason,
+        first.text.get("en", first.rule),
+        rule=first.rule,
+        article=first.article,
+        leg=leg,
+        rules=",".join(f.rule for f in findings),
+        **{f"text.{language}": text for language, text in first.text.items()},
+    )
+
+
+def check_beside(entry: Request | Answer, declaration: bytes, sealed: bytes) -> None:
+    """What came beside an entry is what the entry names, to the byte.
+
+    Raises ``Refused``: ``PAYLOAD_MISSING`` or ``PAYLOAD_ALTERED``.
+    """
+    parts = entry.sealed
+    if parts is None:
+        raise Refused(Reason.ENTRY_INVALID, "the entry carries no sealed payload")
+    if not declaration or not sealed:
+        raise Refused(Reason.PAYLOAD_MISSING, "nothing came beside the entry")
+    if (
+        hashlib.sha256(declaration).hexdigest() != parts.declaration
+        or hashlib.sha256(sealed).hexdigest() != parts.sealed
+        or len(sealed) != parts.sealed_bytes
+    ):
+        raise Refused(Reason.PAYLOAD_ALTERED, "what came beside the entry is not what it names")
+
+
+async def with_payload(peers: Peers, entry: Request | Answer, pending: Pending) -> Pending:
+    """What came beside an entry, asked for once more where it is not what it should be.
+
+    Raises ``Refused``: ``PAYLOAD_MISSING`` or ``PAYLOAD_ALTERED`` when it stays so.
+    """
+    try:
+        check_beside(entry, pending.declaration, pending.sealed)
+    except Refused:
+        again = await peers.want(pending)
+        if again is None:
+            raise
+        check_beside(entry, again.declaration, again.sealed)
+        return again
+    return pending

@@ -1,0 +1,105 @@
+"""What the paths need from rooms beside them. Adapters fit these; they do not import them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from xbgateway.model.outcome import Placed, Position
+from xbgateway.model.record import Pending, Record
+
+
+class Records(Protocol):
+    """Read-only questions to the store."""
+
+    def placed(self, exchange: str) -> list[Placed]:
+        """Every entry of an exchange from own logs and mirrors."""
+
+    def exchange_row(
+        self, exchange: str
+    ) -> tuple[str | None, str | None, bytes | None, str] | None:
+        """``(party, request_id, wrapped key, at)``."""
+
+    def exchange_of(self, party: str, request_id: str) -> tuple[str, bytes] | None:
+        """``(exchange, fingerprint)`` that a request id was taken by."""
+
+    def exchanges(
+        self, party: str, before: tuple[str, str] | None, limit: int
+    ) -> list[tuple[str, str]]:
+        """``(at, exchange)`` of a party, newest first."""
+
+    def part(self, exchange: str, part: str) -> bytes | None:
+        """A part of an exchange at rest."""
+
+    def beside(self, position: Position) -> tuple[bytes, bytes] | None:
+        """``(declaration, sealed)`` that is still kept beside an entry."""
+
+    def entries(self, origin: str, start: int, end: int) -> list[bytes]:
+        """Entries of a log."""
+
+    def pending(self) -> Iterable[Pending]:
+        """Mirrored entries that wait for this node."""
+
+    def bundles(self, origin: str) -> list[bytes]:
+        """Key bundles of a control lane, own or mirrored, in order."""
+
+    def register(self) -> tuple[str, bytes] | None:
+        """The register version in use and its document."""
+
+    def wrap(self, digest: bytes) -> bytes | None:
+        """An epoch's wrap by its digest."""
+
+    def counter(self, kind: str, key: bytes, window: str) -> int:
+        """A counter's value."""
+
+
+class Ledger(Protocol):
+    """The one place where anything becomes durable."""
+
+    @property
+    def reader(self) -> Records:
+        """Read-only questions."""
+
+    async def record(self, record: Record) -> tuple[Position, ...]:
+        """All of it durable under a signed checkpoint, or nothing and an error."""
+
+    def size(self, origin: str) -> int:
+        """Durable entries of a log."""
+
+    def root(self, origin: str) -> str:
+        """Root of a log at its durable size, hex."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What a service said: a payload, or its own error."""
+
+    payload: bytes
+    code: int = 0  # gRPC status code; 0 is OK
+    message: str = ""
+
+
+class NotReached(Exception):
+    """The service was certainly not called."""
+
+
+class EffectUnknown(Exception):
+    """The call broke off; whether the service acted is not known."""
+
+
+class Services(Protocol):
+    """The local services that this node delivers to."""
+
+    async def call(
+        self, path: str, payload: bytes, metadata: Sequence[tuple[str, str]], timeout_s: float
+    ) -> Answered:
+        """Call one unary method. Raises ``NotReached`` or ``EffectUnknown``."""
+
+
+class Peers(Protocol):
+    """What the link can do for the paths."""
+
+    async def want(self, pending: Pending) -> Pending | None:
+        """Ask once more for what should have come beside an entry; ``None`` where it is gone."""
+
+    async def control_reached(self, node: str, size: int, timeout_s: float) -> bool:
+        """Wait until the mirror of the node's control lane has ``size`` entries."""

@@ -1,0 +1,155 @@
+"""What each stage of a path hands to the next. What is not yet checked cannot be passed on.
+
+``Submission → Admitted → Permitted → SealedLeg → (recorded) → Opened → Finished``; mypy is the
+guard. All values are frozen.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+
+from xbgateway.model.decision import Decision, Finding
+from xbgateway.model.entry import Verdict
+from xbgateway.model.facts import Facts, Standing
+from xbgateway.model.outcome import Outcome
+from xbgateway.register import Content, MethodEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What an authenticated caller asks for. Nothing in it has been checked but who it is."""
+
+    party: str  # proven by certificate and token
+    subject: str  # the system or officer, opaque; never leaves this node
+    request_id: str
+    service: str
+    method: str
+    payload: bytes
+    purpose: str
+    scenario: str
+    references: tuple[str, ...]
+    recipient: str | None
+    case_id: str | None
+    sent_at: str
+    tls: str
+    validate_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A well-formed submission for a method that exists, with its content decoded."""
+
+    exchange: str
+    now: datetime
+    submission: Submission
+    fingerprint: bytes
+    recipient: str
+    peer: str  # the recipient's node
+    method: MethodEntry
+    content: Content
+
+
+@dataclass(frozen=True, slots=True)
+class Permitted:
+    """A leg that law allows, with its payload as it may travel."""
+
+    facts: Facts
+    facts_bytes: bytes
+    decision: Decision
+    verdict: Verdict
+    payload: bytes
+    fields: tuple[str, ...]
+    dropped: tuple[str, ...]
+    masked: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """The signed description of a leg: what the other side decides on before it opens anything.
+
+    It travels beside the entry, which holds its digest; the salt makes that digest hiding. Names,
+    references and counts only: no content.
+    """
+
+    salt: str
+    exchange: str
+    leg: str
+    sender: str
+    recipient: str
+    service: str
+    method: str
+    purpose: str
+    scenario: str
+    references: tuple[str, ...]
+    case_id: str | None
+    fields: tuple[str, ...]  # what travels
+    dropped: tuple[str, ...]  # what this leg's sender took out
+    masked: tuple[str, ...]
+    subjects: int
+    synthetic: str
+    tls: str
+    register_version: str
+
+    def encode(self) -> bytes:
+        """Canonical JSON (RFC 8785 for the ASCII strings and integers that stand in it)."""
+        body = {name: getattr(self, name) for name in self.__slots__}
+        return _encode(body).encode("ascii")
+
+    @classmethod
+    def decode(cls, raw: bytes) -> "Declaration":
+        """Parse strictly; ``ValueError`` for anything that is not exactly a declaration."""
+        body = json.loads(raw)
+        if not isinstance(body, dict) or body.keys() != set(cls.__slots__):
+            raise ValueError("not a declaration")
+        for name in _LISTS:
+            if not isinstance(body[name], list) or not all(isinstance(v, str) for v in body[name]):
+                raise ValueError(f"{name} is not a list of names")
+            body[name] = tuple(body[name])
+        if type(body["subjects"]) is not int or body["subjects"] < 0:
+            raise ValueError("subjects is not a count")
+        texts = set(cls.__slots__) - {*_LISTS, "subjects", "case_id"}
+        if not all(isinstance(body[name], str) for name in texts):
+            raise ValueError("a name is not a text")
+        if not isinstance(body["case_id"], str | None):
+            raise ValueError("case_id is not a text")  # noqa: TRY004 - bad content
+        declaration = cls(**body)
+        if declaration.encode() != raw:
+            raise ValueError("not in canonical form")
+        return declaration
+
+
+_LISTS = ("references", "fields", "dropped", "masked")
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What the caller gets, and gets again for the same request id."""
+
+    exchange: str
+    outcome: Outcome
+    reason: str | None = None
+    sentence: str | None = None
+    payload: bytes | None = None  # the answer, as law lets the caller see it
+    service_code: int | None = None  # gRPC status of a service that answered with an error
+    findings: tuple[Finding, ...] = ()
+    dropped: tuple[str, ...] = ()  # "request:path" or "answer:path"
+    masked: tuple[str, ...] = ()
+    decision: Decision | None = None  # validate_only
+
+
+@dataclass(slots=True)
+class Flight:
+    """An exchange of this node's caller that is under way; rebuilt from the store after a crash."""
+
+    exchange: str
+    key: bytes  # the exchange's own key
+    request_leaf: str
+    declaration: Declaration  # of the request leg
+    standing: Standing  # of the answer leg
+    accepted: bool = False
+
+
+def by_leg(leg: str, paths: tuple[str, ...]) -> tuple[str, ...]:
+    """Paths as the caller sees them: ``request:wage_base``."""
+    return tuple(f"{leg}:{path}" for path in paths)

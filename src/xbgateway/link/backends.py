@@ -1,0 +1,62 @@
+"""Delivery to the local services of this node, over mTLS, with the exchange id as their key."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+import grpc
+import grpc.aio
+
+from xbgateway.exchange.ports import Answered, EffectUnknown, NotReached
+from xbgateway.model.errors import Reason, Refused
+
+from .channels import PeerChannels, Target
+
+# Codes with which gRPC itself speaks when a connection broke after the request may have left.
+_BROKEN = frozenset(
+    {
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.CANCELLED,
+    }
+)
+
+
+class Backends:
+    """The services behind this node, by full service name."""
+
+    def __init__(self, channels: PeerChannels, targets: Mapping[str, Target]) -> None:
+        self._channels = channels
+        self._targets = targets
+
+    async def call(
+        self, path: str, payload: bytes, metadata: Sequence[tuple[str, str]], timeout_s: float
+    ) -> Answered:
+        """Call one unary method with raw bytes.
+
+        Raises ``NotReached`` when no connection could be had (the service was certainly not
+        called) and ``EffectUnknown`` when the call broke off.
+        """
+        service = path.split("/")[1]
+        target = self._targets.get(service)
+        if target is None:
+            raise Refused(Reason.SERVICE_UNKNOWN, f"no address is configured for {service}")
+        channel = self._channels.get(target)
+        await self._connected(channel, min(timeout_s, 2.0))
+        method: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(path)
+        try:
+            answer: bytes = await method(payload, timeout=timeout_s, metadata=tuple(metadata))
+        except grpc.aio.AioRpcError as error:
+            if error.code() in _BROKEN:
+                raise EffectUnknown from error
+            return Answered(b"", int(error.code().value[0]), error.details() or "")
+        return Answered(answer)
+
+    async def _connected(self, channel: grpc.aio.Channel, timeout_s: float) -> None:
+        """Wait for a connection before anything is sent: what never left cannot have acted."""
+        state = channel.get_state(try_to_connect=True)
+        if state is grpc.ChannelConnectivity.READY:
+            return
+        try:
+            await asyncio.wait_for(channel.channel_ready(), timeout_s)
+        except TimeoutError as error:
+            raise NotReached from error

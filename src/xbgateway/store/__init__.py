@@ -1,0 +1,11 @@
+"""The one transactional store: entries, trees, mirrors, pending rows, results and registers.
+
+One writer thread with group commit moves everything in one transaction; readers are read-only
+connections beside it. Nothing here decides anything.
+"""
+
+from .lock import StoreLock
+from .logbook import Logbook
+from .sqlite import LogSpec, SqliteStore
+
+__all__ = ["LogSpec", "Logbook", "SqliteStore", "StoreLock"]

@@ -1,0 +1,217 @@
+"""The logs of a store as its writer sees them: in-memory heads that never run ahead of the rows.
+
+A head changes in two steps. Within a transaction a *copy* grows; only when the commit has
+succeeded is the copy swapped in. After the commit, and before the new checkpoint is signed, the
+group's own rows are read back and hashed again: no checkpoint is signed over damaged data
+(promise 3).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from uuid import UUID
+
+import apsw
+
+from xbgateway.model.entry import Entry, decode
+from xbgateway.model.errors import Fatal, Reason, Refused
+from xbgateway.model.record import Append, MirrorGroup
+from xbgateway.tlog import (
+    Checkpoint,
+    Frontier,
+    NoteSigner,
+    NoteVerifier,
+    Tile,
+    extend_mirror,
+    leaf_hash,
+    node_hash,
+    sign_checkpoint,
+)
+
+from .schema import INDEX_BITS
+
+
+@dataclass(slots=True)
+class LogHead:
+    """One log of the store. Owned by the writer thread; other threads read ``size`` only."""
+
+    row: int
+    origin: str
+    role: str  # own, mirror
+    frontier: Frontier
+    checkpoint: bytes | None  # own: signed here; mirror: verified
+    held_size: int
+    held: bytes | None
+    stopped: str | None
+    signer: NoteSigner | None = None  # own logs
+    verifier: NoteVerifier | None = None  # mirrors
+    last: Checkpoint | None = None  # mirrors: the checkpoint that the frontier stands at
+
+    @property
+    def size(self) -> int:
+        """Entries that are durable."""
+        return self.frontier.size
+
+    def first_row(self, index: int) -> int:
+        """Row number of an index in this log."""
+        return self.row << INDEX_BITS | index
+
+
+def tile_rows(
+    connection: apsw.Connection, head_row: int, level: int, index: int, width: int
+) -> bytes:
+    """Hashes of one tile, full or partial, from stored tiles or recomputed from entries."""
+    row = connection.execute(
+        "SELECT hashes FROM tiles WHERE log = ? AND level = ? AND n = ?", (head_row, level, index)
+    ).fetchone()
+    if row is not None:
+        return bytes(row[0][: width * 32])
+    if level == 0:
+        first = head_row << INDEX_BITS | index * 256
+        rows = connection.execute(
+            "SELECT entry FROM entries WHERE pos >= ? AND pos < ? ORDER BY pos",
+            (first, first + width),
+        )
+        hashes = [leaf_hash(entry) for (entry,) in rows]
+    else:
+        hashes = [
+            _tile_root(tile_rows(connection, head_row, level - 1, index * 256 + i, 256))
+            for i in range(width)
+        ]
+    if len(hashes) != width:
+        raise Fatal(
+            Reason.STORE_CORRUPT,
+            f"tile {level}/{index} of log {head_row} has {len(hashes)} of {width} hashes",
+        )
+    return b"".join(hashes)
+
+
+def _tile_root(hashes: bytes) -> bytes:
+    level = [hashes[i : i + 32] for i in range(0, len(hashes), 32)]
+    while len(level) > 1:
+        level = [node_hash(level[i], level[i + 1]) for i in range(0, len(level), 2)]
+    return level[0]
+
+
+def restore(connection: apsw.Connection, head_row: int, size: int) -> Frontier:
+    """The frontier of a log at ``size`` from its rows; reads O(log n) tiles and the last rows."""
+    return Frontier.restore(
+        size, lambda level, index, width: tile_rows(connection, head_row, level, index, width)
+    )
+
+
+class Growth:
+    """What one transaction adds to one log: a working copy until the commit."""
+
+    def __init__(self, head: LogHead) -> None:
+        self.head = head
+        self.frontier = head.frontier.copy()
+        self.start = head.size
+        self.leaves: list[bytes] = []
+        self.tiles: list[Tile] = []
+        self.bytes = 0
+        self.note: bytes | None = None  # mirrors: the peer's verified note
+        self.last: Checkpoint | None = None
+
+    def append(self, connection: apsw.Connection, append: Append, wrap: bytes | None) -> int:
+        """Insert one own entry and what travels beside it; its index."""
+        index = self.frontier.size
+        pos = self.head.first_row(index)
+        key = UUID(append.exchange).bytes if append.exchange else None
+        connection.execute("INSERT INTO entries VALUES (?, ?, ?)", (pos, key, append.entry))
+        if append.beside is not None:
+            connection.execute(
+                "INSERT INTO beside VALUES (?, ?, ?, ?, ?)",
+                (pos, key, append.beside.declaration, append.beside.sealed, wrap),
+            )
+            self.bytes += len(append.beside.sealed) + len(append.beside.declaration)
+        self.bytes += len(append.entry)
+        leaf = leaf_hash(append.entry)
+        self.leaves.append(leaf)
+        self.tiles.extend(self.frontier.append(leaf))
+        return index
+
+    def mirror(self, group: MirrorGroup) -> list[Entry | Refused]:
+        """Verify a group on a copy; the entries decoded, or why each cannot be.
+
+        Raises ``Fatal`` for log-level failures; nothing has been written then.
+        """
+        assert self.head.verifier is not None
+        step = extend_mirror(
+            self.frontier,
+            group.start,
+            [item.entry for item in group.items],
+            group.checkpoint,
+            self.head.verifier,
+            self.head.origin,
+            self.last or self.head.last,
+        )
+        self.frontier = step.frontier
+        self.tiles.extend(step.tiles)
+        self.leaves.extend(step.leaf_hashes)
+        self.note, self.last = group.checkpoint, step.checkpoint
+        return [_decoded(item.entry) for item in group.items]
+
+    def write_tiles(self, connection: apsw.Connection) -> None:
+        """Insert the tiles that this growth completed."""
+        for tile in self.tiles:
+            connection.execute(
+                "INSERT INTO tiles VALUES (?, ?, ?, ?)",
+                (self.head.row, tile.level, tile.index, tile.hashes),
+            )
+
+    def reread(self, connection: apsw.Connection) -> None:
+        """Hash the committed rows again (REQ-LOG: re-read before signing).
+
+        Raises ``Fatal(STORE_CORRUPT)`` where a row is not what was written.
+        """
+        first = self.head.first_row(self.start)
+        rows = connection.execute(
+            "SELECT entry FROM entries WHERE pos >= ? AND pos < ? ORDER BY pos",
+            (first, first + len(self.leaves)),
+        )
+        if [leaf_hash(entry) for (entry,) in rows] != self.leaves:
+            raise Fatal(
+                Reason.STORE_CORRUPT,
+                f"rows of {self.head.origin} differ from what was written; nothing is signed",
+                origin=self.head.origin,
+            )
+
+    def swap(self) -> None:
+        """The commit stands: the copy becomes the head."""
+        self.head.frontier = self.frontier
+        if self.note is not None:
+            self.head.checkpoint, self.head.last = self.note, self.last
+
+
+def _decoded(entry: bytes) -> Entry | Refused:
+    try:
+        return decode(entry)
+    except Refused as refused:
+        return refused
+
+
+def signed(head: LogHead, frontier: Frontier) -> bytes:
+    """A signed checkpoint of an own log at ``frontier``.
+
+    Ed25519 is deterministic: the same head signed twice is the same note, never a second story.
+    """
+    assert head.signer is not None
+    return sign_checkpoint(Checkpoint(head.origin, frontier.size, frontier.root()), head.signer)
+
+
+def scrub(connection: apsw.Connection, head: LogHead, tile: int) -> None:
+    """Recompute one full level-0 tile from its entries and compare it with the stored one.
+
+    Raises ``Fatal(STORE_CORRUPT)``.
+    """
+    first = head.first_row(tile * 256)
+    rows: Iterable[tuple[bytes]] = connection.execute(
+        "SELECT entry FROM entries WHERE pos >= ? AND pos < ? ORDER BY pos", (first, first + 256)
+    )
+    fresh = b"".join(leaf_hash(entry) for (entry,) in rows)
+    if fresh != tile_rows(connection, head.row, 0, tile, 256):
+        raise Fatal(
+            Reason.STORE_CORRUPT,
+            f"entries {tile * 256}..{tile * 256 + 255} of {head.origin} are damaged",
+            origin=head.origin,
+        )

@@ -1,0 +1,217 @@
+"""Read-only questions to the store. Each call opens a snapshot of its own; nothing is held."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import UUID
+
+import apsw
+
+from xbgateway.model.entry import decode, leaf_hex
+from xbgateway.model.errors import Refused
+from xbgateway.model.origins import parse
+from xbgateway.model.outcome import Placed, Position
+from xbgateway.model.record import Group, MirrorItem, Pending
+
+from .logs import tile_rows
+from .schema import INDEX_BITS
+
+_INDEX_MASK = (1 << INDEX_BITS) - 1
+
+
+class Reader:
+    """A read-only view of one store file; one connection per thread that asks."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._local = threading.local()
+
+    def connection(self) -> apsw.Connection:
+        """The read-only connection of the calling thread."""
+        connection: apsw.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = apsw.Connection(str(self._path), flags=apsw.SQLITE_OPEN_READONLY)
+            connection.set_busy_timeout(5000)
+            self._local.connection = connection
+        return connection
+
+    def _rows(self, sql: str, *values: object) -> list[tuple[object, ...]]:
+        return self.connection().execute(sql, values).fetchall()
+
+    def origins(self) -> dict[int, str]:
+        """Origin of each log by its row number."""
+        return {int(i): str(o) for i, o in self.connection().execute("SELECT id, origin FROM logs")}
+
+    def log_rows(
+        self,
+    ) -> list[tuple[int, str, str, int, bytes | None, int, bytes | None, str | None]]:
+        """Every log: row, origin, role, size, checkpoint, held size, held note, why stopped."""
+        return list(self.connection().execute("SELECT * FROM logs ORDER BY id"))
+
+    def _row(self, origin: str) -> int | None:
+        found = self._rows("SELECT id FROM logs WHERE origin = ?", origin)
+        return int(found[0][0]) if found else None  # type: ignore[call-overload]
+
+    def entries(self, origin: str, start: int, end: int) -> list[bytes]:
+        """Entries ``start`` .. ``end``-1 of a log, as far as they exist."""
+        row = self._row(origin)
+        if row is None:
+            return []
+        first, last = row << INDEX_BITS | start, row << INDEX_BITS | end
+        sql = "SELECT entry FROM entries WHERE pos >= ? AND pos < ? ORDER BY pos"
+        return [entry for (entry,) in self.connection().execute(sql, (first, last))]
+
+    def placed(self, exchange: str) -> list[Placed]:
+        """Every entry of an exchange, from own logs and mirrors."""
+        origins = self.origins()
+        sql = "SELECT pos, entry FROM entries WHERE exchange = ? ORDER BY pos"
+        found = []
+        for pos, raw in self.connection().execute(sql, (UUID(exchange).bytes,)):
+            try:
+                entry = decode(raw)
+            except Refused:
+                continue  # a peer's malformed entry has no meaning; the log still holds it
+            found.append(Placed(_position(origins, pos), leaf_hex(raw), entry))
+        return found
+
+    def group(self, origin: str, start: int, end: int, checkpoint: bytes) -> Group:
+        """A group of an own log for the link, with what travels beside its entries."""
+        row = self._row(origin)
+        assert row is not None
+        first, last = row << INDEX_BITS | start, row << INDEX_BITS | end
+        items, wraps = [], {}
+        for entry, declaration, sealed, wrap in self.connection().execute(
+            "SELECT e.entry, b.declaration, b.sealed, b.wrap FROM entries e"
+            " LEFT JOIN beside b ON b.pos = e.pos WHERE e.pos >= ? AND e.pos < ? ORDER BY e.pos",
+            (first, last),
+        ):
+            items.append(MirrorItem(entry, declaration or b"", sealed or b""))
+            if wrap is not None and wrap not in wraps:
+                wraps[wrap] = self.wrap(wrap) or b""
+        return Group(origin, start, tuple(items), checkpoint, tuple(w for w in wraps.values() if w))
+
+    def beside(self, position: Position) -> tuple[bytes, bytes] | None:
+        """``(declaration, sealed)`` that is still kept beside an entry."""
+        row = self._row(position.origin)
+        if row is None:
+            return None
+        found = self._rows(
+            "SELECT declaration, sealed FROM beside WHERE pos = ?",
+            row << INDEX_BITS | position.index,
+        )
+        return found[0] if found else None  # type: ignore[return-value]
+
+    def wrap(self, digest: bytes) -> bytes | None:
+        """An epoch's wrap by its digest."""
+        found = self._rows("SELECT wrap FROM wraps WHERE hash = ?", digest)
+        return found[0][0] if found else None  # type: ignore[return-value]
+
+    def bundles(self, origin: str) -> list[bytes]:
+        """Key bundles of a control lane, in order."""
+        sql = "SELECT entry FROM bundles WHERE origin = ? ORDER BY n"
+        return [entry for (entry,) in self.connection().execute(sql, (origin,))]
+
+    def pending(self) -> Iterator[Pending]:
+        """Mirrored entries that wait for this node, in the order of their logs."""
+        origins = self.origins()
+        rows = self.connection().execute(
+            "SELECT p.pos, p.step, e.entry, b.declaration, b.sealed FROM pending p"
+            " JOIN entries e ON e.pos = p.pos LEFT JOIN beside b ON b.pos = p.pos ORDER BY p.pos"
+        )
+        found = list(rows)
+        for pos, step, entry, declaration, sealed in found:
+            yield Pending(_position(origins, pos), entry, step, declaration or b"", sealed or b"")
+
+    def exchange_row(
+        self, exchange: str
+    ) -> tuple[str | None, str | None, bytes | None, str] | None:
+        """``(party, request_id, wrapped key, at)`` of an exchange this node has a part in."""
+        found = self._rows(
+            "SELECT party, request_id, key, at FROM exchanges WHERE id = ?", UUID(exchange).bytes
+        )
+        return found[0] if found else None  # type: ignore[return-value]
+
+    def exchange_of(self, party: str, request_id: str) -> tuple[str, bytes] | None:
+        """``(exchange, fingerprint)`` that a request id was taken by."""
+        found = (
+            self.connection()
+            .execute(
+                "SELECT id, fingerprint FROM exchanges WHERE party = ? AND request_id = ?",
+                (party, request_id),
+            )
+            .fetchone()
+        )
+        return (str(UUID(bytes=found[0])), found[1]) if found else None
+
+    def exchanges(
+        self, party: str, before: tuple[str, str] | None, limit: int
+    ) -> list[tuple[str, str]]:
+        """``(at, exchange)`` of a party, newest first, strictly before a given one."""
+        at, exchange = before or ("9999", "ffffffff-ffff-ffff-ffff-ffffffffffff")
+        rows = self.connection().execute(
+            "SELECT at, id FROM exchanges WHERE party = ? AND (at, id) < (?, ?)"
+            " ORDER BY at DESC, id DESC LIMIT ?",
+            (party, at, UUID(exchange).bytes, limit),
+        )
+        return [(a, str(UUID(bytes=i))) for a, i in rows]
+
+    def open_exchanges(self) -> list[str]:
+        """Exchanges of this node's callers that still keep something for re-sending."""
+        rows = self.connection().execute(
+            "SELECT DISTINCT exchange FROM beside WHERE exchange NOT NULL"
+        )
+        return [str(UUID(bytes=i)) for (i,) in rows]
+
+    def part(self, exchange: str, part: str) -> bytes | None:
+        """A part of an exchange at rest."""
+        found = self._rows(
+            "SELECT sealed FROM parts WHERE exchange = ? AND part = ?", UUID(exchange).bytes, part
+        )
+        return found[0][0] if found else None  # type: ignore[return-value]
+
+    def facts(self, digest: str) -> tuple[str, bytes] | None:
+        """``(exchange, sealed facts)`` by digest."""
+        found = (
+            self.connection()
+            .execute(
+                "SELECT exchange, sealed FROM facts WHERE digest = ?", (bytes.fromhex(digest),)
+            )
+            .fetchone()
+        )
+        return (str(UUID(bytes=found[0])), found[1]) if found else None
+
+    def standing(self, digest: str) -> bytes | None:
+        """Sealed standing facts by digest."""
+        found = self._rows("SELECT sealed FROM standings WHERE digest = ?", bytes.fromhex(digest))
+        return found[0][0] if found else None  # type: ignore[return-value]
+
+    def decision(self, revision: str, input_digest: str) -> tuple[bytes, bytes] | None:
+        """``(input, decision)`` documents."""
+        found = self._rows(
+            "SELECT input, decision FROM decisions WHERE revision = ? AND input_digest = ?",
+            *(bytes.fromhex(revision), bytes.fromhex(input_digest)),
+        )
+        return found[0] if found else None  # type: ignore[return-value]
+
+    def counter(self, kind: str, key: bytes, window: str) -> int:
+        """A counter's value; 0 where nothing was counted."""
+        found = self._rows(
+            "SELECT n FROM counters WHERE kind = ? AND key = ? AND window = ?", kind, key, window
+        )
+        return int(found[0][0]) if found else 0  # type: ignore[call-overload]
+
+    def register(self) -> tuple[str, bytes] | None:
+        """The register version in use and its document."""
+        found = self._rows("SELECT version, document FROM registers ORDER BY n DESC LIMIT 1")
+        return found[0] if found else None  # type: ignore[return-value]
+
+    def tile(self, origin: str, level: int, index: int, width: int) -> bytes:
+        """Hashes of one tile of a log (``tlog`` TileReader once the origin is bound)."""
+        row = self._row(origin)
+        assert row is not None
+        return tile_rows(self.connection(), row, level, index, width)
+
+
+def _position(origins: dict[int, str], pos: int) -> Position:
+    origin = origins[pos >> INDEX_BITS]
+    return Position(origin, parse(origin).writer, pos & _INDEX_MASK)

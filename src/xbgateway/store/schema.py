@@ -1,0 +1,108 @@
+"""Numbered migrations of the SQLite store, run forward at start inside one transaction each.
+
+A row of ``entries`` and ``beside`` is found by ``pos = log << 40 | index``: one integer key keeps
+each log's rows together and in order, and appends touch the end of each log only.
+"""
+
+import apsw
+
+from xbgateway.model.errors import Fatal, Reason
+
+INDEX_BITS = 40
+
+MIGRATIONS: tuple[str, ...] = (
+    """
+    CREATE TABLE logs (
+        id INTEGER PRIMARY KEY,
+        origin TEXT NOT NULL UNIQUE,
+        role TEXT NOT NULL CHECK (role IN ('own', 'mirror')),
+        size INTEGER NOT NULL DEFAULT 0,
+        checkpoint BLOB,              -- signed note; for a mirror the peer's
+        held_size INTEGER NOT NULL DEFAULT 0,
+        held BLOB,                    -- own: checkpoint with the peer's cosignature line
+        stopped TEXT                  -- why a person has to look
+    ) STRICT;
+    CREATE TABLE entries (
+        pos INTEGER PRIMARY KEY,
+        exchange BLOB,
+        entry BLOB NOT NULL
+    ) STRICT;
+    CREATE INDEX entries_exchange ON entries (exchange) WHERE exchange IS NOT NULL;
+    CREATE TABLE tiles (
+        log INTEGER NOT NULL,
+        level INTEGER NOT NULL,
+        n INTEGER NOT NULL,
+        hashes BLOB NOT NULL,
+        PRIMARY KEY (log, level, n)
+    ) STRICT;
+    CREATE TABLE beside (
+        pos INTEGER PRIMARY KEY,
+        exchange BLOB,
+        declaration BLOB NOT NULL,
+        sealed BLOB NOT NULL,
+        wrap BLOB                     -- SHA-256 of the wrap, own logs only
+    ) STRICT;
+    CREATE INDEX beside_exchange ON beside (exchange);
+    CREATE TABLE wraps (
+        n INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE, wrap BLOB NOT NULL
+    ) STRICT;
+    CREATE TABLE bundles (
+        origin TEXT NOT NULL, n INTEGER NOT NULL, entry BLOB NOT NULL, PRIMARY KEY (origin, n)
+    ) STRICT;
+    CREATE TABLE exchanges (
+        id BLOB PRIMARY KEY,
+        party TEXT,                   -- the caller; NULL where this node only receives
+        request_id TEXT,
+        fingerprint BLOB,
+        key BLOB,                     -- wrapped; NULL once erased
+        at TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE UNIQUE INDEX exchanges_request ON exchanges (party, request_id)
+        WHERE party IS NOT NULL;
+    CREATE INDEX exchanges_party ON exchanges (party, at, id) WHERE party IS NOT NULL;
+    CREATE TABLE parts (
+        exchange BLOB NOT NULL,
+        part TEXT NOT NULL,
+        sealed BLOB NOT NULL,
+        PRIMARY KEY (exchange, part)
+    ) STRICT;
+    CREATE TABLE pending (
+        pos INTEGER PRIMARY KEY,
+        step TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE facts (
+        digest BLOB PRIMARY KEY, exchange BLOB NOT NULL, sealed BLOB NOT NULL
+    ) STRICT;
+    CREATE TABLE standings (digest BLOB PRIMARY KEY, sealed BLOB NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE decisions (
+        revision BLOB NOT NULL, input_digest BLOB NOT NULL,
+        input BLOB NOT NULL, decision BLOB NOT NULL,
+        PRIMARY KEY (revision, input_digest)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE counters (
+        kind TEXT NOT NULL, key BLOB NOT NULL, window TEXT NOT NULL, n INTEGER NOT NULL,
+        PRIMARY KEY (kind, key, window)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE registers (
+        n INTEGER PRIMARY KEY, version TEXT NOT NULL, document BLOB NOT NULL
+    ) STRICT;
+    """,
+)
+
+
+def migrate(connection: apsw.Connection) -> int:
+    """Bring the store to this release's version; returns it.
+
+    Raises ``Fatal(STORE_VERSION)`` for a store of a later release.
+    """
+    version = int(connection.pragma("user_version"))
+    if version > len(MIGRATIONS):
+        raise Fatal(
+            Reason.STORE_VERSION,
+            f"the store is of version {version}, this release knows {len(MIGRATIONS)}",
+        )
+    for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
+        with connection:
+            connection.execute(script)
+            connection.execute(f"PRAGMA user_version = {number}")
+    return len(MIGRATIONS)

@@ -1,0 +1,446 @@
+"""SQLite behind the rooms' ports: one writer thread with group commit (design, *Storage*).
+
+A group is what queued while the previous flush ran; under load the writer waits a moment more,
+because groups of two waste the gain. One transaction, one fsync, one signature per log and group.
+Checkpoints are signed only after the commit, over rows that were read back (REQ-LOG), and only
+then does anybody hear that the group is durable: no byte leaves before (promise 1).
+"""
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from xbgateway.model.errors import Fatal, GatewayError, Reason, Unavailable
+from xbgateway.model.limits import GROUP_BYTES_MAX, GROUP_ENTRIES_MAX
+from xbgateway.model.outcome import Position
+from xbgateway.model.record import AlreadyOpen, Group, MirrorGroup, MirrorItem, Record, Stale
+from xbgateway.tlog import Checkpoint, NoteSigner, NoteVerifier
+
+from .lock import StoreLock
+from .logs import LogHead, restore, signed
+from .reader import Reader
+from .schema import migrate
+from .transaction import (
+    HeldOperation,
+    Mirrored,
+    MirrorOperation,
+    Operation,
+    RecordOperation,
+    ReplacePayload,
+    StopOperation,
+    Transaction,
+)
+
+# SQLite before 3.51.3 can corrupt a WAL when two connections reset it at once.
+_SQLITE_MIN = 3_051_003
+_GROUPS_IN_MEMORY = 32
+# An idle log's cosignature is not worth an fsync of its own; it rides with the next group.
+_LAZY_S = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class LogSpec:
+    """A log that the store shall have. Exactly one of signer and verifier is set."""
+
+    origin: str
+    signer: NoteSigner | None = None
+    verifier: NoteVerifier | None = None
+
+
+@dataclass(slots=True)
+class StoreCounts:
+    """What the writer did, for metrics and benchmarks."""
+
+    groups: int = 0
+    records: int = 0
+    entries: int = 0
+    mirrored: int = 0
+    fsyncs: int = 0
+
+
+@dataclass(slots=True)
+class _Waiting:
+    operation: Operation
+    future: asyncio.Future[Any]
+    appends: int
+    size: int
+
+
+@dataclass(slots=True)
+class _Done:
+    waiting: _Waiting
+    result: Any
+
+
+@dataclass(slots=True)
+class _Committed:
+    done: list[_Done]
+    groups: list[Group] = field(default_factory=list)
+
+
+class SqliteStore:
+    """The embedded store of one node. ``open`` it, then ``start`` it on the event loop."""
+
+    def __init__(
+        self,
+        path: Path,
+        specs: Sequence[LogSpec],
+        *,
+        group_wait_s: float = 0.001,
+        synchronous: str = "FULL",
+    ) -> None:
+        if apsw.SQLITE_VERSION_NUMBER < _SQLITE_MIN:
+            raise Fatal(Reason.STORE_VERSION, f"SQLite {apsw.sqlite_lib_version()} is too old")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self._lock = StoreLock(path)
+        self._group_wait_s = group_wait_s
+        self._connection = self._connect(synchronous)
+        self.reader = Reader(path)
+        self.counts = StoreCounts()
+        self.heads = self._load(specs)
+        found = self.reader.register()
+        self._register_version = found[0] if found else ""
+        self._queue: deque[_Waiting] = deque()
+        self._lazy: dict[str, HeldOperation] = {}
+        self._wake = threading.Condition()
+        self._stopping = False
+        self._broken: GatewayError | None = None
+        self._tails: dict[str, deque[Group]] = {
+            origin: deque(maxlen=_GROUPS_IN_MEMORY) for origin in self.heads
+        }
+        self._on_grown: Callable[[Group], None] = lambda _group: None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+
+    # ---- opening ---------------------------------------------------------------------------
+
+    def _connect(self, synchronous: str) -> apsw.Connection:
+        try:
+            connection = apsw.Connection(str(self.path))
+            connection.set_busy_timeout(5000)
+            connection.pragma("journal_mode", "wal")
+            connection.pragma("synchronous", synchronous)
+            # Erased payloads must not linger in free pages.
+            connection.pragma("secure_delete", True)
+            connection.pragma("foreign_keys", True)
+            # Only this connection checkpoints; readers never do.
+            connection.pragma("wal_autocheckpoint", 4000)
+            connection.pragma("cache_size", -65536)
+            migrate(connection)
+        except apsw.Error as error:
+            self._lock.release()
+            raise Fatal(
+                Reason.STORE_UNAVAILABLE, f"the store {self.path.name} cannot be opened: {error}"
+            ) from error
+        except Fatal:
+            self._lock.release()
+            raise
+        return connection
+
+    def _load(self, specs: Sequence[LogSpec]) -> dict[str, LogHead]:
+        heads = {}
+        for spec in specs:
+            role = "own" if spec.signer else "mirror"
+            self._connection.execute(
+                "INSERT OR IGNORE INTO logs (origin, role) VALUES (?, ?)", (spec.origin, role)
+            )
+            row = self._connection.execute(
+                "SELECT id, size, checkpoint, held_size, held, stopped FROM logs WHERE origin = ?",
+                (spec.origin,),
+            ).fetchone()
+            assert row is not None
+            heads[spec.origin] = self._head(spec, role, row)
+        return heads
+
+    def _head(self, spec: LogSpec, role: str, row: tuple[Any, ...]) -> LogHead:
+        """Rebuild a head from its rows and hold it against the last checkpoint on record."""
+        row_number, size, note, held_size, held, stopped = row
+        frontier = restore(self._connection, row_number, size)
+        head = LogHead(
+            row_number, spec.origin, role, frontier, note, held_size, held, stopped,
+            spec.signer, spec.verifier,
+        )  # fmt: skip
+        if note is not None:
+            last = Checkpoint.parse(note.partition(b"\n\n")[0] + b"\n")
+            at = frontier if last.size == size else restore(self._connection, row_number, last.size)
+            if last.size > size or at.root() != last.root:
+                raise Fatal(
+                    Reason.STORE_CORRUPT,
+                    f"log {spec.origin} does not match its own checkpoint of size {last.size}",
+                    origin=spec.origin,
+                )
+            head.last = last
+        if spec.signer is not None:
+            # A crash may have fallen between the commit and its checkpoint: sign it now.
+            head.checkpoint = signed(head, frontier)
+        return head
+
+    def start(self, on_grown: Callable[[Group], None]) -> None:
+        """Begin to write; ``on_grown`` hears of each committed group of an own log, on the loop."""
+        self._loop = asyncio.get_running_loop()
+        self._on_grown = on_grown
+        self._thread.start()
+
+    async def stop(self) -> None:
+        """Write what is queued, put the last checkpoints down, close."""
+        with self._wake:
+            self._stopping = True
+            self._wake.notify()
+        if self._thread.ident is not None:
+            await asyncio.get_running_loop().run_in_executor(None, self._thread.join)
+        self.close()
+
+    def close(self) -> None:
+        """Close files and free the lock; for a store that was never started, all of stopping."""
+        if self._broken is None:
+            for head in self.heads.values():
+                self._connection.execute(
+                    "UPDATE logs SET checkpoint = ? WHERE id = ? AND role = 'own'",
+                    (head.checkpoint, head.row),
+                )
+        self._connection.close()
+        self._lock.release()
+
+    # ---- asking ----------------------------------------------------------------------------
+
+    @property
+    def broken(self) -> GatewayError | None:
+        """Why the store no longer writes, if so."""
+        return self._broken
+
+    async def record(self, record: Record) -> tuple[Position, ...]:
+        """Make a record durable; the positions of its entries, under a signed checkpoint.
+
+        Raises ``AlreadyOpen``, ``Stale`` (nothing written), ``Unavailable`` or ``Fatal``.
+        """
+        size = sum(
+            len(a.entry) + (len(a.beside.sealed) + len(a.beside.declaration) if a.beside else 0)
+            for a in record.appends
+        )
+        found: tuple[Position, ...] = await self._submit(
+            RecordOperation(record), len(record.appends), size
+        )
+        return found
+
+    async def extend(self, group: MirrorGroup) -> Mirrored:
+        """Verify and make durable a peer's group. Raises ``Fatal`` for log-level failures."""
+        size = sum(len(i.entry) + len(i.sealed) + len(i.declaration) for i in group.items)
+        found: Mirrored = await self._submit(MirrorOperation(group), len(group.items), size)
+        return found
+
+    async def replace_payload(
+        self, position: Position, declaration: bytes, sealed: bytes, wraps: tuple[bytes, ...]
+    ) -> None:
+        """Put a payload that was asked for again where the first one was missing."""
+        again = ReplacePayload(position, declaration, sealed, wraps)
+        await self._submit(again, 0, len(sealed))
+
+    async def stop_log(self, origin: str, reason: str) -> None:
+        """Nothing is appended to this log any more until a person has looked."""
+        await self._submit(StopOperation(origin, reason), 0, 0)
+
+    def keep_held(self, origin: str, size: int, note: bytes) -> None:
+        """Keep the peer's cosigned checkpoint with the next group; nobody waits for it."""
+        with self._wake:
+            self._lazy[origin] = HeldOperation(origin, size, note)
+            self._wake.notify()
+
+    def size(self, origin: str) -> int:
+        """Durable entries of a log."""
+        return self.heads[origin].size
+
+    def root(self, origin: str) -> str:
+        """Root of a log at its durable size, hex."""
+        return self.heads[origin].frontier.root().hex()
+
+    def stopped(self, origin: str) -> str | None:
+        """Why a log stopped, if it did."""
+        return self.heads[origin].stopped
+
+    def tail_group(self, origin: str, start: int) -> Group | None:
+        """A committed group of an own log that starts there, if it is still in memory."""
+        for group in reversed(self._tails[origin]):
+            if group.start == start:
+                return group
+        return None
+
+    def read_group(self, origin: str, start: int) -> Group | None:
+        """The next group of an own log from ``start`` on, read from the rows. Blocks."""
+        head = self.heads[origin]
+        size = head.size
+        if start >= size:
+            return None
+        end = self._end_of_catch_up(origin, start, size)
+        frontier = restore(self.reader.connection(), head.row, end)
+        return self.reader.group(origin, start, end, signed(head, frontier))
+
+    def _end_of_catch_up(self, origin: str, start: int, size: int) -> int:
+        """As many entries as fit one group, not running into a group that is in memory."""
+        end = min(start + GROUP_ENTRIES_MAX, size)
+        for group in tuple(self._tails[origin]):
+            if start < group.start < end:
+                end = group.start
+        rough = self.reader.group(origin, start, end, b"")
+        total = 0
+        for offset, item in enumerate(rough.items):
+            total += len(item.entry) + len(item.sealed) + len(item.declaration)
+            if total > GROUP_BYTES_MAX and offset > 0:
+                return start + offset
+        return end
+
+    async def _submit(self, operation: Operation, appends: int, size: int) -> Any:
+        if self._broken is not None:
+            raise self._broken
+        assert self._loop is not None
+        waiting = _Waiting(operation, self._loop.create_future(), appends, size)
+        with self._wake:
+            if self._stopping:
+                raise Unavailable(Reason.DRAINING, "the node is stopping")
+            self._queue.append(waiting)
+            self._wake.notify()
+        return await waiting.future
+
+    # ---- the writer thread -----------------------------------------------------------------
+
+    def _run(self) -> None:
+        busy = False
+        while True:
+            batch, lazy = self._take(busy=busy)
+            if not batch and not lazy:
+                return
+            busy = len(batch) > 1
+            committed = self._write(batch, lazy)
+            assert self._loop is not None
+            try:
+                self._loop.call_soon_threadsafe(self._deliver, committed)
+            except RuntimeError:
+                return  # the loop is gone: the process is ending, the rows are durable
+
+    def _take(self, *, busy: bool) -> tuple[list[_Waiting], list[HeldOperation]]:
+        with self._wake:
+            while not self._queue and not self._stopping:
+                if not self._wake.wait(_LAZY_S if self._lazy else None) and self._lazy:
+                    break
+            if busy and self._group_wait_s and not self._stopping:
+                self._wake.release()
+                time.sleep(self._group_wait_s)
+                self._wake.acquire()
+            batch: list[_Waiting] = []
+            entries = size = 0
+            while self._queue:
+                first = self._queue[0]
+                full = entries + first.appends > GROUP_ENTRIES_MAX
+                if batch and (full or size + first.size > GROUP_BYTES_MAX):
+                    break
+                batch.append(self._queue.popleft())
+                entries, size = entries + first.appends, size + first.size
+            lazy = list(self._lazy.values())
+            self._lazy.clear()
+            return batch, lazy
+
+    def _write(self, batch: list[_Waiting], lazy: list[HeldOperation]) -> _Committed:
+        """One transaction; on a storage error everybody waiting gets it and nothing is swapped."""
+        if self._broken is not None:
+            return _Committed([_Done(w, self._broken) for w in batch])
+        tx = Transaction(self._connection, self.heads, self._register_version)
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            done = [_Done(waiting, _result(waiting.operation, tx)) for waiting in batch]
+            for held in lazy:
+                held.apply(tx)
+            tx.finish()
+            self._connection.execute("COMMIT")
+        except (apsw.Error, OSError) as error:
+            return _Committed([_Done(w, self._failed(error)) for w in batch])
+        except Exception as error:  # noqa: BLE001 - a fault of ours must not take the neighbours along silently
+            self._failed(error)
+            self._broken = Fatal(Reason.INTERNAL, f"the writer failed: {error!r}")
+            return _Committed([_Done(w, self._broken) for w in batch])
+        self._register_version = tx.register_version
+        try:
+            groups = self._publish(tx)
+        except Fatal as fatal:
+            self._broken = fatal
+            return _Committed([_Done(w, fatal) for w in batch])
+        self._count(batch, tx)
+        return _Committed(done, groups)
+
+    def _failed(self, error: Exception) -> GatewayError:
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+        if isinstance(error, apsw.FullError | apsw.ReadOnlyError | apsw.BusyError):
+            return Unavailable(Reason.STORE_UNAVAILABLE, f"the store cannot write now: {error}")
+        # After a failed fsync nobody knows what is on disk: only a restart reads it back.
+        self._broken = Fatal(Reason.STORE_CORRUPT, f"the store failed and needs a restart: {error}")
+        return self._broken
+
+    def _publish(self, tx: Transaction) -> list[Group]:
+        """After the commit: read back, swap the heads, sign."""
+        groups = []
+        for growth in tx.growths.values():
+            if not growth.leaves:
+                continue
+            growth.reread(self._connection)
+            growth.swap()
+            head = growth.head
+            if head.signer is not None:
+                head.checkpoint = signed(head, head.frontier)
+                groups.append(_group(tx, head, growth.start))
+        return groups
+
+    def _count(self, batch: list[_Waiting], tx: Transaction) -> None:
+        self.counts.groups += 1
+        self.counts.fsyncs += 1
+        self.counts.records += len(batch)
+        for growth in tx.growths.values():
+            if growth.head.signer is not None:
+                self.counts.entries += len(growth.leaves)
+            else:
+                self.counts.mirrored += len(growth.leaves)
+
+    def _deliver(self, committed: _Committed) -> None:
+        """On the loop: tell everybody, the link first so that entries are on their way."""
+        for group in committed.groups:
+            self._tails[group.origin].append(group)
+            self._on_grown(group)
+        for done in committed.done:
+            if done.waiting.future.done():
+                continue  # its owner was cancelled; the record stands all the same
+            if isinstance(done.result, Exception):
+                done.waiting.future.set_exception(done.result)
+            else:
+                done.waiting.future.set_result(done.result)
+
+
+def _result(operation: Operation, tx: Transaction) -> Any:
+    """An operation's result, or the refusal it raised before writing anything."""
+    try:
+        return operation.apply(tx)
+    except (AlreadyOpen, Stale, GatewayError) as refusal:
+        return refusal
+
+
+def _group(tx: Transaction, head: LogHead, start: int) -> Group:
+    """A committed group for the link, from the rows as they stand."""
+    items: list[MirrorItem] = []
+    wraps: dict[bytes, None] = {}
+    first = head.first_row(start)
+    for entry, declaration, sealed, wrap in tx.connection.execute(
+        "SELECT e.entry, b.declaration, b.sealed, w.wrap FROM entries e"
+        " LEFT JOIN beside b ON b.pos = e.pos LEFT JOIN wraps w ON w.hash = b.wrap"
+        " WHERE e.pos >= ? AND e.pos < ? ORDER BY e.pos",
+        (first, head.first_row(head.size)),
+    ):
+        items.append(MirrorItem(entry, declaration or b"", sealed or b""))
+        if wrap is not None:
+            wraps[wrap] = None
+    assert head.checkpoint is not None
+    return Group(head.origin, start, tuple(items), head.checkpoint, tuple(wraps))

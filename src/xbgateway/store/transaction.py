@@ -1,0 +1,228 @@
+"""One write transaction: what queued during the last flush, applied in order, all or nothing.
+
+Every operation refuses *before* it writes, so one refusal never harms a neighbour in the group.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, Protocol
+from uuid import UUID
+
+import apsw
+
+from xbgateway.model.entry import Accepted, Anchor, Entry, Erasure, Final, KeyBundle, decode
+from xbgateway.model.errors import Fatal, Reason, Refused, Unavailable
+from xbgateway.model.origins import parse
+from xbgateway.model.outcome import Position
+from xbgateway.model.record import KeepRegister, MirrorGroup, Pending, Record, Stale
+
+from . import effects
+from .logs import Growth, LogHead
+
+# Mirrored wraps beyond the newest few are of no use: the receiver opens payloads at once.
+_WRAPS_KEPT = 128
+
+
+class Transaction:
+    """The writer's working state between BEGIN and COMMIT."""
+
+    def __init__(
+        self, connection: apsw.Connection, heads: Mapping[str, LogHead], register_version: str
+    ) -> None:
+        self.connection = connection
+        self.heads = heads
+        self.rows = {head.origin: head.row for head in heads.values()}
+        self.growths: dict[str, Growth] = {}
+        self.register_version = register_version
+
+    def growth(self, origin: str) -> Growth:
+        """The working copy of a log. Raises ``Unavailable`` for a log that has stopped."""
+        found = self.growths.get(origin)
+        if found is None:
+            head = self.heads.get(origin)
+            if head is None:
+                raise Refused(Reason.PEER_UNKNOWN, f"no log {origin} in this store")
+            if head.stopped is not None:
+                raise Unavailable(
+                    Reason.LOG_FORK, f"log {origin} has stopped: {head.stopped}", origin=origin
+                )
+            found = self.growths[origin] = Growth(head)
+        return found
+
+    def finish(self) -> None:
+        """Write what follows from all operations together: tiles and sizes."""
+        for growth in self.growths.values():
+            growth.write_tiles(self.connection)
+            self.connection.execute(
+                "UPDATE logs SET size = ?, checkpoint = ? WHERE id = ?",
+                (growth.frontier.size, growth.note or growth.head.checkpoint, growth.head.row),
+            )
+
+    def keep_bundle(self, origin: str, index: int, entry: bytes) -> None:
+        """Key bundles are found again at start without reading a whole control lane."""
+        self.connection.execute("INSERT INTO bundles VALUES (?, ?, ?)", (origin, index, entry))
+
+    def keep_wrap(self, wrap: bytes) -> bytes:
+        """Keep an epoch's wrap; its digest."""
+        digest = sha256(wrap).digest()
+        found = self.connection.execute("SELECT 1 FROM wraps WHERE hash = ?", (digest,)).fetchone()
+        if found is None:
+            self.connection.execute("INSERT INTO wraps (hash, wrap) VALUES (?, ?)", (digest, wrap))
+            self.connection.execute(
+                "DELETE FROM wraps WHERE n <= (SELECT max(n) FROM wraps) - ?"
+                " AND hash NOT IN (SELECT wrap FROM beside WHERE wrap IS NOT NULL)",
+                (_WRAPS_KEPT,),
+            )
+        return digest
+
+
+class Operation(Protocol):
+    """Something the writer does inside a transaction."""
+
+    def apply(self, tx: Transaction) -> Any:
+        """Check, then write. What it raises is its caller's answer; the group goes on."""
+
+
+@dataclass(slots=True)
+class RecordOperation:
+    """A :class:`Record`: appends to own logs and the rows that follow."""
+
+    record: Record
+
+    def apply(self, tx: Transaction) -> tuple[Position, ...]:
+        """Append and write; raises ``Stale`` or ``AlreadyOpen`` before anything is written."""
+        record = self.record
+        if record.register_version not in (None, tx.register_version):
+            raise Stale
+        effects.check(tx.connection, record.effects)
+        growths = [tx.growth(append.origin) for append in record.appends]
+        placed = []
+        for append, growth in zip(record.appends, growths, strict=True):
+            wrap = tx.keep_wrap(append.beside.wrap) if append.beside else None
+            index = growth.append(tx.connection, append, wrap)
+            placed.append(Position(append.origin, parse(append.origin).writer, index))
+            if append.exchange is None and isinstance(decode(append.entry), KeyBundle):
+                tx.keep_bundle(append.origin, index, append.entry)
+        for effect in record.effects:
+            effects.apply(tx.connection, effect, tx.rows)
+            if isinstance(effect, KeepRegister):
+                tx.register_version = effect.version
+        return tuple(placed)
+
+
+@dataclass(frozen=True, slots=True)
+class Mirrored:
+    """What a mirrored group became: the new size, the note, and what waits for this node."""
+
+    origin: str
+    size: int
+    checkpoint: bytes
+    pending: tuple[Pending, ...]
+    entries: tuple[Entry, ...]  # well-formed entries, for control lanes
+
+
+@dataclass(slots=True)
+class MirrorOperation:
+    """A peer's group: verified on a copy, then its rows and pending rows."""
+
+    group: MirrorGroup
+
+    def apply(self, tx: Transaction) -> Mirrored:
+        """Verify and insert; a log-level failure stops the log and raises ``Fatal``."""
+        group = self.group
+        growth = tx.growth(group.origin)
+        try:
+            entries = growth.mirror(group)
+        except Fatal as fatal:
+            tx.connection.execute(
+                "UPDATE logs SET stopped = ? WHERE id = ?", (fatal.reason, growth.head.row)
+            )
+            growth.head.stopped = fatal.reason
+            raise
+        for wrap in group.wraps:
+            tx.keep_wrap(wrap)
+        pending = []
+        for offset, (item, entry) in enumerate(zip(group.items, entries, strict=True)):
+            index = group.start + offset
+            pos = growth.head.first_row(index)
+            exchange = getattr(entry, "exchange", None)
+            key = UUID(exchange).bytes if exchange else None
+            tx.connection.execute("INSERT INTO entries VALUES (?, ?, ?)", (pos, key, item.entry))
+            if isinstance(entry, KeyBundle):
+                tx.keep_bundle(group.origin, index, item.entry)
+            if not _waits(entry):
+                continue
+            tx.connection.execute("INSERT INTO pending VALUES (?, 'mirrored')", (pos,))
+            tx.connection.execute(
+                "INSERT INTO beside VALUES (?, ?, ?, ?, NULL)",
+                (pos, None, item.declaration, item.sealed),
+            )
+            position = Position(group.origin, parse(group.origin).writer, index)
+            pending.append(Pending(position, item.entry, "mirrored", item.declaration, item.sealed))
+        known = tuple(e for e in entries if not isinstance(e, Refused))
+        return Mirrored(group.origin, growth.frontier.size, group.checkpoint, tuple(pending), known)
+
+
+def _waits(entry: Entry | Refused) -> bool:
+    """Whether this node has to act on a mirrored entry of a data lane."""
+    if isinstance(entry, Refused):
+        return True
+    if isinstance(entry, Accepted | Final | Erasure | KeyBundle | Anchor):
+        return False
+    return getattr(entry, "exchange", None) is not None
+
+
+@dataclass(slots=True)
+class ReplacePayload:
+    """A payload that was asked for again."""
+
+    position: Position
+    declaration: bytes
+    sealed: bytes
+    wraps: tuple[bytes, ...]
+
+    def apply(self, tx: Transaction) -> None:
+        """Put it where the first one was missing."""
+        for wrap in self.wraps:
+            tx.keep_wrap(wrap)
+        tx.connection.execute(
+            "UPDATE beside SET declaration = ?, sealed = ? WHERE pos = ?",
+            (self.declaration, self.sealed, effects.row_of(tx.rows, self.position)),
+        )
+
+
+@dataclass(slots=True)
+class HeldOperation:
+    """The peer's cosigned checkpoint of an own log: it holds these entries durably."""
+
+    origin: str
+    size: int
+    note: bytes
+
+    def apply(self, tx: Transaction) -> None:
+        """Keep the larger of what is on record and this."""
+        head = tx.heads[self.origin]
+        if self.size > head.held_size:
+            head.held_size, head.held = self.size, self.note
+            tx.connection.execute(
+                "UPDATE logs SET held_size = ?, held = ? WHERE id = ?",
+                (self.size, self.note, head.row),
+            )
+
+
+@dataclass(slots=True)
+class StopOperation:
+    """A log is not to be trusted: it takes no entry until a person has looked."""
+
+    origin: str
+    reason: str
+
+    def apply(self, tx: Transaction) -> None:
+        """Keep the first reason."""
+        head = tx.heads[self.origin]
+        if head.stopped is None:
+            head.stopped = self.reason
+            tx.connection.execute(
+                "UPDATE logs SET stopped = ? WHERE id = ?", (self.reason, head.row)
+            )
