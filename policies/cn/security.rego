@@ -1,0 +1,84 @@
+# METADATA
+# title: Data security of the Mainland
+# description: Secrets, core and important data, labels, network logs.
+package xb.cn.security
+
+import rego.v2
+
+import data.xb.lib.fields
+
+# METADATA
+# title: State and work secrets
+# description: Nothing that holds a secret is exchanged, whatever would be dropped.
+# custom:
+#   id: CN-SEC-1
+#   articles: ["NDSR Art 63", "DSL Art 53"]
+#   verified: true
+deny contains {"rule": "CN-SEC-1", "path": field.path} if {
+	some field in input.fields
+	not field.secret == false
+}
+
+# METADATA
+# title: Core data
+# description: Core data is never exchanged; nobody can override this.
+# custom:
+#   id: CN-DSL-21-1
+#   articles: ["DSL Art 21"]
+#   verified: true
+deny contains {"rule": "CN-DSL-21-1", "path": field.path} if {
+	some field in input.fields
+	field.class == "core"
+}
+
+# METADATA
+# title: Every field is labelled
+# description: A field that would travel has level, class and both sensitivities on it.
+# custom:
+#   id: CN-DSL-21-2
+#   articles: ["DSL Art 21", "GB/T 43697-2024"]
+#   verified: false
+deny contains {"rule": "CN-DSL-21-2", "path": field.path} if {
+	some field in fields.kept
+	not labelled(field)
+}
+
+labelled(field) if {
+	field.labelled == true
+	field.level in {"L1", "L2", "L3", "L4"}
+	field.class in {"general", "important", "core"}
+}
+
+# METADATA
+# title: Important data needs a security assessment
+# description: Important data leaves the Mainland only under the assessment of the authority.
+# custom:
+#   id: CN-DSL-31-1
+#   articles: ["DSL Art 31", "NDSR Art 37", "CBDF Provisions Art 7"]
+#   verified: true
+deny contains {"rule": "CN-DSL-31-1", "path": field.path} if {
+	input.t.direction == "CN2MO"
+	some field in fields.kept
+	field.class == "important"
+	not assessed
+}
+
+assessed if {
+	input.m.type == "security_assessment"
+	input.m.state == "valid"
+}
+
+# METADATA
+# title: Network logs
+# description: Nothing moves while the log cannot be written or is kept too short.
+# custom:
+#   id: CN-CSL-23-1
+#   articles: ["CSL Art 23 (formerly 21)"]
+#   verified: true
+deny contains {"rule": "CN-CSL-23-1", "path": path} if {
+	some path in unlogged
+}
+
+unlogged contains "log.ok" if not input.log.ok == true
+
+unlogged contains "log.retention" if not input.log.retention == "enough"

@@ -1,0 +1,71 @@
+# METADATA
+# title: Public services of the Mainland
+# description: Catalogue and scenario, confidentiality of social insurance, verification first.
+package xb.cn.services
+
+import rego.v2
+
+import data.xb.lib.fields
+import data.xb.lib.tables
+
+# METADATA
+# title: Registered data in an authorised scenario
+# description: The dataset stands in the resource register and the scenario is authorised for it.
+# custom:
+#   id: ZH-CAT-1
+#   articles: ["Zhuhai: authorisation by application and by scenario"]
+#   verified: true
+deny contains {"rule": "ZH-CAT-1", "path": path} if {
+	some path in uncatalogued
+}
+
+uncatalogued contains "dataset.registered" if not input.dataset.registered == true
+
+uncatalogued contains "scenario.authorised" if not input.scenario.authorised == true
+
+# METADATA
+# title: Confidentiality of social insurance
+# description: Social insurance records go only to the kinds of bodies listed for the purpose.
+# custom:
+#   id: CN-SI-81-1
+#   articles: ["SIL Art 81", "SI Regulations Art 49"]
+#   verified: true
+deny contains {"rule": "CN-SI-81-1", "path": "r.kind"} if {
+	fields.personal
+	not input.t.mode in {"predicate", "digest", "aggregate"}
+	not input.r.kind in tables.current.social_bodies[input.t.purpose]
+}
+
+# METADATA
+# title: Verification first
+# description: |
+#   The answer is given in a way that the table lists for this purpose, leg and kind of recipient;
+#   a richer way is denied.
+# custom:
+#   id: JA-SVC-1
+#   articles: ["SI Regulations Art 31", "Jing'an: verification instead of certificates"]
+#   verified: true
+deny contains {"rule": "JA-SVC-1", "path": "t.mode"} if not mode_serves
+
+mode_serves if {
+	some line in tables.current.modes[input.t.purpose]
+	line.mode == input.t.mode
+	input.t.leg in line.legs
+	some kind in line.recipients
+	kind in {"*", input.r.kind}
+	fields.highest <= line.level_max
+}
+
+# METADATA
+# description: Whether a line of the log retention table speaks of this transfer.
+keeps(line) if line.when == "always"
+
+keeps(line) if {
+	line.when == "personal"
+	fields.personal
+}
+
+keeps(line) if {
+	line.when == "purpose"
+	input.t.purpose in line.purposes
+}

@@ -1,0 +1,70 @@
+# METADATA
+# title: Fields that would travel
+# description: |
+#   Surplus fields are dropped first; every other rule about fields looks at what would really
+#   travel, except the two rules on secrets and core data, which look at everything present.
+package xb.lib.fields
+
+import rego.v2
+
+import data.xb.lib.tables
+
+rank := {"L1": 1, "L2": 2, "L3": 3, "L4": 4}
+
+# METADATA
+# description: The dictionary's row for a field, for this purpose in this direction.
+row(field) := tables.current.allowed_fields[input.t.purpose][input.t.direction][field.name]
+
+# METADATA
+# description: |
+#   True where both the officers' table and the provider's own label let this field travel.
+carried(field) if {
+	field.label_allows == true
+	condition_met(row(field).condition)
+}
+
+condition_met("always")
+
+condition_met("consent") if {
+	input.consent.state == "valid"
+	input.consent.covers_purpose == true
+}
+
+kept contains field if {
+	some field in input.fields
+	carried(field)
+}
+
+dropped contains field if {
+	some field in input.fields
+	not carried(field)
+}
+
+highest := max({0} | {rank[field.level] | some field in kept})
+
+sensitive_cn if {
+	some field in kept
+	field.sens_cn == true
+}
+
+# METADATA
+# description: |
+#   Whether the transfer carries personal information. Everything does, but an empty message and an
+#   aggregate that names nobody and has neither identifiers nor fields of the upper two levels.
+personal if not impersonal
+
+impersonal if {
+	input.t.subjects == "none"
+	count(input.fields) == 0
+}
+
+impersonal if {
+	input.t.subjects == "none"
+	input.t.mode == "aggregate"
+	every field in input.fields {
+		field.level in {"L1", "L2"}
+		field.identifier == "none"
+		field.sens_cn == false
+		field.sens_mo == false
+	}
+}

@@ -1,0 +1,105 @@
+"""A policy revision: modules, tables and texts under one content hash.
+
+Two installations with equal files have equal revisions, so a decision can be recomputed anywhere.
+It never evaluates anything and never reads a clock.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from xbgateway.policy import strict_yaml
+from xbgateway.policy.engine.port import Bundle
+from xbgateway.policy.source import Files, default_policy_directory, read_policy_directory
+from xbgateway.policy.tables import Tables
+from xbgateway.policy.tables import load as load_tables
+
+TEXTS = "texts/rules.yaml"
+TEXTS_SCHEMA = "schema/texts/rules.json"
+CAPABILITIES = "capabilities.json"
+ENTRY = "decision.rego"
+LANGUAGES = ("zh-Hant", "zh-Hans", "pt", "en")
+# Fixtures and Rego tests say what a revision should decide; they do not decide.
+_NOT_DECIDING = ("fixtures/",)
+_TEST = "_test.rego"
+_HASH_DOMAIN = b"xbgateway policy revision v1\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One loaded revision. ``id`` is its content hash, hex SHA-256."""
+
+    id: str
+    modules: Mapping[str, str]  # path -> Rego text, without tests
+    tables: Tables
+    texts: Mapping[str, Mapping[str, Any]]  # rule id -> article, text in four languages
+    readings: Mapping[str, str]  # rule id -> how a doubtful point is read
+    capabilities: bytes
+
+    def bundle(self) -> Bundle:
+        """What an engine loads: ``data.tables`` by edition, ``data.texts``, ``data.revision``."""
+        return Bundle(
+            modules=self.modules,
+            data={"tables": list(self.tables.editions), "texts": self.texts},
+            revision=self.id,
+            capabilities=self.capabilities,
+        )
+
+
+def content_hash(files: Files) -> str:
+    """Hex SHA-256 over the deciding files: for each, sorted by path, its path, length and bytes."""
+    digest = hashlib.sha256(_HASH_DOMAIN)
+    for path in sorted(files):
+        if not decides(path):
+            continue
+        digest.update(f"{path}\n{len(files[path])}\n".encode())
+        digest.update(files[path])
+    return digest.hexdigest()
+
+
+def decides(path: str) -> bool:
+    """Whether a file's content can change a decision."""
+    return not path.startswith(_NOT_DECIDING) and not path.endswith(_TEST)
+
+
+def load_revision(files: Files) -> Revision:
+    """Validate files and make them a revision.
+
+    Raises Refused(POLICY_INVALID) naming file, line and reason. Rego itself is compiled by the
+    engine that loads the bundle.
+    """
+    for wanted in (ENTRY, TEXTS, TEXTS_SCHEMA, CAPABILITIES):
+        if wanted not in files:
+            raise strict_yaml.invalid(wanted, 1, "the file is missing")
+    document = strict_yaml.read(TEXTS, files[TEXTS])
+    strict_yaml.validate(document, files[TEXTS_SCHEMA])
+    texts = {
+        rule: {"article": entry["article"], "text": entry["text"]}
+        for rule, entry in document.value.items()
+    }
+    modules: dict[str, str] = {}
+    for path, raw in files.items():
+        if path.endswith(".rego") and decides(path):
+            try:
+                modules[path] = raw.decode("utf-8")
+            except UnicodeDecodeError as problem:
+                raise strict_yaml.invalid(path, 1, f"not UTF-8: {problem}") from None
+    return Revision(
+        id=content_hash(files),
+        modules=modules,
+        tables=load_tables(files),
+        texts=texts,
+        readings={
+            rule: " ".join(entry["reading"].split())
+            for rule, entry in document.value.items()
+            if "reading" in entry
+        },
+        capabilities=files[CAPABILITIES],
+    )
+
+
+def load_directory(directory: Path | None = None) -> Revision:
+    """The revision in ``directory``, by default the one that came with this installation."""
+    return load_revision(read_policy_directory(directory or default_policy_directory()))
