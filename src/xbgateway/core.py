@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from xbgateway.exchange import Admission, Gateway, Inbound, Legs, Outbound, Peer, Topology
-from xbgateway.exchange.ports import Peers, Services
+from xbgateway.exchange.ports import Meter, NoMeter, Peers, Services
 from xbgateway.identity import load_ed25519, load_rest_key, load_seal_seed
 from xbgateway.model.clock import Clock
 from xbgateway.model.errors import Fatal, Reason
@@ -139,6 +139,7 @@ def compose(  # noqa: PLR0917 - the one place where everything meets
     group_wait_s: float = 0.001,
     timeout_ms: int = 250,
     memo: bool = True,
+    meter: Meter | None = None,
 ) -> Core:
     """Join the rooms of one node. Raises ``Fatal`` or ``Refused`` where it cannot start."""
     topology = topology_of(register, node, lanes)
@@ -155,12 +156,17 @@ def compose(  # noqa: PLR0917 - the one place where everything meets
     )
     store = SqliteStore(store_path, specs(register, topology, keys), group_wait_s=group_wait_s)
     try:
+        counted = meter or NoMeter()
         legs = Legs(
-            decider, keys.rest, keys.ring, {peer: Peer(node, peer) for peer in topology.peers}
+            decider,
+            keys.rest,
+            keys.ring,
+            {peer: Peer(node, peer) for peer in topology.peers},
+            counted,
         )
         admission = Admission(node, register, catalogue, decider, legs, store.reader, keys.counting)
-        outbound = Outbound(admission, legs, store, peers, topology, clock)
-        inbound = Inbound(admission, legs, store, peers, services, topology, clock)
+        outbound = Outbound(admission, legs, store, peers, topology, clock, counted)
+        inbound = Inbound(admission, legs, store, peers, services, topology, clock, counted)
         logbook = Logbook(store, keys.cosigner)
 
         def prove(placed: Placed) -> bytes:

@@ -247,7 +247,7 @@ def check(settings: Settings) -> list[str]:
     problems += _folder("files.keys", files.keys)
     if files.keys.is_dir():
         for key_file in sorted(files.keys.iterdir()):
-            if key_file.is_file() and key_file.suffix != ".pub":
+            if key_file.is_file() and key_file.suffix == ".key":
                 problems += _private("files.keys", key_file)
     problems += _file("files.register_file", files.register_file)
     problems += _folder("files.roots", files.roots)

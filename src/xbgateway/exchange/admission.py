@@ -4,10 +4,10 @@ Reads registers and the catalogue, which are values in memory, and counters; wri
 """
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from uuid import UUID
 
-from xbgateway.model.clock import parse_instant, uuid7
+from xbgateway.model.clock import LOCAL, parse_instant, uuid7
 from xbgateway.model.decision import Finding
 from xbgateway.model.errors import Reason, Refused
 from xbgateway.model.facts import Facts, Leg, Standing
@@ -30,7 +30,6 @@ from .legs import Legs
 from .ports import Records
 from .stages import Admitted, Declaration, Submission
 
-_LOCAL = timezone(timedelta(hours=8))
 PERSON_DAY = "queries_person_day"
 REQUESTER_HOUR = "queries_requester_hour"
 _THRESHOLDS = {PERSON_DAY: "rate_person_day", REQUESTER_HOUR: "rate_requester_hour"}
@@ -171,7 +170,7 @@ class Admission:
     def _count_keys(self, admitted: Admitted) -> list[tuple[str, bytes, str]]:
         if admitted.method.answer_mode != "predicate":
             return []
-        local = admitted.now.astimezone(_LOCAL)
+        local = admitted.now.astimezone(LOCAL)
         party = admitted.submission.party
         hashed = [
             keyed_hash(self._counting_key, party.encode(), token.encode())
@@ -195,7 +194,7 @@ class Admission:
     def _band(self, kind: str, after: int, now: datetime) -> tuple[int, int]:
         """The counts for which the decision stays the same: the bands of the rate rules."""
         tables = self._decider.revision.tables
-        cuts = tables.cuts[tables.edition(now.astimezone(_LOCAL).date())]
+        cuts = tables.cuts[tables.edition(now.astimezone(LOCAL).date())]
         limit = cuts.thresholds.get(_THRESHOLDS[kind])
         if limit is None:
             return 0, _NO_END

@@ -13,11 +13,12 @@ from typing import Any, Protocol
 
 import structlog
 
-from xbgateway.model.clock import Clock, instant
+from xbgateway.model.clock import LOCAL, Clock, instant
 from xbgateway.model.entry import (
     Accepted,
     Activation,
     Anchor,
+    Erasure,
     KeyBundle,
     Refused_,
     Register,
@@ -26,8 +27,9 @@ from xbgateway.model.entry import (
 )
 from xbgateway.model.errors import GatewayError, Reason, Refused, Unavailable
 from xbgateway.model.limits import SEALING_KEY_DAYS
+from xbgateway.model.origins import is_data
 from xbgateway.model.outcome import Placed, State, outcome
-from xbgateway.model.record import Append, KeepRegister, Pending, Record
+from xbgateway.model.record import Append, Erase, KeepRegister, Pending, Record
 from xbgateway.seal import KeyBundle as Bundle
 from xbgateway.seal import SealingKeyRing
 
@@ -45,8 +47,9 @@ class Mirrored(Protocol):
     """A group of a peer's log that is durable here."""
 
     origin: str
+    size: int
     pending: tuple[Pending, ...]
-    entries: tuple[Any, ...]
+    entries: tuple[Any, ...]  # None where one cannot be read
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +147,7 @@ class Gateway:
             raise unknown from error
         if row is None:
             raise unknown
-        state = outcome(reader.placed(exchange))
+        state = outcome(reader.placed(exchange), self._topology.node if row[0] else None)
         about = next(
             (p.entry for p in state.evidence if isinstance(p.entry, Request | Refused_)), None
         )
@@ -169,9 +172,10 @@ class Gateway:
 
     def mirrored(self, group: Mirrored) -> None:
         """A peer's group is durable here: learn keys, note acceptances, act on what waits."""
-        for entry in group.entries:
-            if isinstance(entry, Accepted):
-                self._outbound.accepted(entry.exchange, entry.request)
+        first, data = group.size - len(group.entries), is_data(group.origin)
+        for index, entry in enumerate(group.entries, start=first):
+            if isinstance(entry, Accepted) and data:
+                self._outbound.accepted(entry, group.origin, index)
             elif isinstance(entry, KeyBundle) and group.origin.endswith("/control"):
                 self.announced(group.origin, entry)
         for pending in group.pending:
@@ -209,6 +213,11 @@ class Gateway:
                 return
             await asyncio.sleep(delay_s)
             delay_s = min(delay_s * 2, 30.0)
+            # What was recorded before it failed stands: go on from there, never from the start.
+            on_record = {p.position: p for p in self._ledger.reader.pending()}
+            if pending.position not in on_record:
+                return
+            pending = on_record[pending.position]
 
     def announced(self, origin: str, entry: KeyBundle) -> None:
         """A peer's sealing key, as its control lane says it."""
@@ -305,6 +314,30 @@ class Gateway:
         await self._ledger.record(Record(tuple(Append(lane, anchor) for lane in lanes)))
         self._anchored = size
 
+    async def erase(self, exchange: str, ground: str) -> bool:
+        """Erase an exchange's payload and result here; its facts too once law lets them go.
+
+        Every proof stays valid: the logs hold digests only. ``True`` where the key was destroyed.
+        Raises ``Refused(EXCHANGE_UNKNOWN)``.
+        """
+        reader, now = self._ledger.reader, self._clock.now()
+        if reader.exchange_row(exchange) is None:
+            raise Refused(Reason.EXCHANGE_UNKNOWN, "no such exchange at this node")
+        today = now.astimezone(LOCAL).date().isoformat()
+        everything = today > (reader.evidence_until(exchange) or "")
+        entry = Erasure(at=instant(now), exchange=exchange, ground=ground)
+        append = Append(self._topology.home, entry.encode(), exchange)
+        await self._ledger.record(Record((append,), (Erase(exchange, everything),)))
+        return everything
+
+    async def erase_due(self) -> int:
+        """Carry out ``data_keep``: payloads whose time is over go, by themselves."""
+        today = self._clock.now().astimezone(LOCAL).date().isoformat()
+        due = self._ledger.reader.payload_due(today, 100)
+        for exchange in due:
+            await self.erase(exchange, "data_keep")
+        return len(due)
+
     async def run(self) -> None:
         """Keep going: anchor every second where the home log changed, expire unanswered holds."""
         swept: datetime | None = None
@@ -315,6 +348,7 @@ class Gateway:
                 now = self._clock.now()
                 if swept is None or now - swept > timedelta(minutes=1):
                     swept = now
+                    await self.erase_due()
                     for pending in list(self._ledger.reader.pending()):
                         if pending.step == "held":
                             self.act(pending)

@@ -16,6 +16,7 @@ reason of this node leaves the row pending and is tried again.
 """
 
 import asyncio
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -25,12 +26,14 @@ from xbgateway.model.entry import (
     Answer,
     Expired,
     Held,
+    Hold,
     Refused_,
     Request,
     decode,
+    exchange_named,
     leaf_hex,
 )
-from xbgateway.model.errors import Reason, Refused
+from xbgateway.model.errors import Reason, Refused, Unavailable
 from xbgateway.model.limits import (
     CONTROL_WAIT_S,
     DEADLINE_S_MAX,
@@ -52,7 +55,7 @@ from xbgateway.seal import open_at_rest, seal_at_rest
 
 from .admission import Admission
 from .legs import Decided, Legs, refuse_unless_allowed, with_payload
-from .ports import Answered, EffectUnknown, Ledger, NotReached, Peers, Services
+from .ports import Answered, EffectUnknown, Ledger, Meter, NotReached, Peers, Services
 from .stages import Declaration
 from .topology import Topology
 
@@ -90,6 +93,7 @@ class Inbound:
         services: Services,
         topology: Topology,
         clock: Clock,
+        meter: Meter,
     ) -> None:
         self._admission = admission
         self._legs = legs
@@ -98,14 +102,14 @@ class Inbound:
         self._services = services
         self._topology = topology
         self._clock = clock
+        self._meter = meter
 
     async def request(self, pending: Pending) -> None:
         """Act on one mirrored request, from whichever step it stands at."""
         try:
             entry = decode(pending.entry)
-        except Refused:
-            # Without an exchange there is nobody to answer; the mirror keeps what was written.
-            await self._done(pending)
+        except Refused as refused:
+            await self._unreadable(pending, refused)
             return
         if not isinstance(entry, Request):
             await self._done(pending)
@@ -130,10 +134,8 @@ class Inbound:
         if now > parse_instant(entry.not_after):
             await self._record(pending, None, Expired(instant(now), entry.exchange, leaf), [])
             return None
-        state = outcome(self._ledger.reader.placed(entry.exchange))
-        if state.request is None or state.request.position != pending.position:
-            raise Refused(Reason.ENTRY_INVALID, "the exchange id was used before")
-        pending = await with_payload(self._peers, entry, pending)
+        self._unseen(pending, entry)
+        pending = await with_payload(self._peers, self._ledger.reader, entry, pending)
         declaration = self._declaration(pending, entry)
         peer = self._topology.peer_of(pending.position.origin)
         if not await self._peers.control_reached(peer, entry.control, CONTROL_WAIT_S):
@@ -180,6 +182,17 @@ class Inbound:
         await self._record(pending, "accepted", accepted, effects)  # 5
         return Opened(entry, leaf, declaration, payload, key)
 
+    def _unseen(self, pending: Pending, entry: Request) -> None:
+        """An exchange id is used once, whoever used it first: a peer, another one, or we."""
+        row = self._ledger.reader.exchange_row(entry.exchange)
+        placed = self._ledger.reader.placed(entry.exchange)
+        openers = [p.position for p in placed if isinstance(p.entry, Request | Hold)]
+        first = outcome(placed, pending.position.writer).request
+        others = [p for p in openers if p.writer != pending.position.writer]
+        ours = row is not None and row[0] is not None
+        if first is None or first.position != pending.position or others or ours:
+            raise Refused(Reason.ENTRY_INVALID, "the exchange id was used before")
+
     def _declaration(self, pending: Pending, entry: Request) -> Declaration:
         """The signed declaration says what the entry says, and both are for us."""
         try:
@@ -200,6 +213,20 @@ class Inbound:
             )
         self._admission.method(declaration)
         return declaration
+
+    async def _unreadable(self, pending: Pending, refused: Refused) -> None:
+        """An entry that is none: refused to the exchange it seems to be of, where it names one."""
+        exchange = exchange_named(pending.entry)
+        said = None
+        if exchange is not None:
+            said = Refused_(
+                at=instant(self._clock.now()),
+                exchange=exchange,
+                reason=refused.reason,
+                rules=(),
+                request=leaf_hex(pending.entry),
+            )
+        await self._record(pending, None, said, [])
 
     def _refuse_denied(self, decided: Decided, leg: str) -> None:
         """A denial, carrying the digests it can be recomputed from."""
@@ -282,7 +309,25 @@ class Inbound:
         honours = method.honours_exchange_id
         answered: Answered | Reason = Reason.EXCHANGE_UNKNOWN_EFFECT
         if not again or honours:
+            started = time.perf_counter()
             answered = await self._call(opened, method.path, repeat=honours)
+            self._meter.step("deliver", time.perf_counter() - started)
+        # The service has spoken: its word is kept until this node can decide on it and record it;
+        # to begin again would be to call a second time.
+        delay_s = 0.05
+        while True:
+            try:
+                await self._end(pending, opened, answered)
+            except Unavailable as error:
+                if error.reason is Reason.DRAINING:
+                    raise
+            else:
+                return
+            await asyncio.sleep(delay_s)
+            delay_s = min(delay_s * 2, 5.0)
+
+    async def _end(self, pending: Pending, opened: Opened, answered: Answered | Reason) -> None:
+        """Steps 7 to 9, or the entry that says why there is no answer."""
         now = self._clock.now()
         if isinstance(answered, Reason):
             unknown = answered is Reason.EXCHANGE_UNKNOWN_EFFECT
@@ -322,6 +367,8 @@ class Inbound:
                 return await self._services.call(
                     path, opened.payload, metadata, min(left_s, DEADLINE_S_MAX)
                 )
+            except Refused as refused:
+                return refused.reason  # no address is known for it here
             except NotReached:
                 pass
             except EffectUnknown:
@@ -428,6 +475,13 @@ class Inbound:
             appends = (Append(origin, entry.encode(), entry.exchange, beside),)
         await self._ledger.record(Record(appends, (*effects, MovePending(pending.position, step))))
         self._legs.kept(effects)
+        match entry:
+            case Answer():
+                self._meter.exchange("inbound", entry.status, entry.reason)
+            case Refused_():
+                self._meter.exchange("inbound", "refused", entry.reason)
+            case Expired():
+                self._meter.exchange("inbound", "expired")
 
     async def _done(self, pending: Pending) -> None:
         await self._record(pending, None, None, [])

@@ -7,11 +7,12 @@ A leg is one transfer, request or answer. Each step takes values and gives value
 import asyncio
 import hashlib
 import secrets
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from xbgateway.model.clock import instant
+from xbgateway.model.clock import LOCAL, instant, parse_instant
 from xbgateway.model.decision import Decision
 from xbgateway.model.entry import Answer, Request, Sealed, Verdict, header
 from xbgateway.model.errors import Reason, Refused, Unavailable
@@ -23,6 +24,7 @@ from xbgateway.model.record import (
     KeepDecision,
     KeepFacts,
     KeepStanding,
+    KeepUntil,
     Pending,
 )
 from xbgateway.policy.memo import Decider
@@ -41,7 +43,7 @@ from xbgateway.seal import (
 )
 
 from .archive import facts_bytes, standing_bytes
-from .ports import Peers
+from .ports import Meter, Peers, Records
 from .stages import Permitted
 
 
@@ -89,11 +91,17 @@ class Legs:
     """The shared steps, bound to this node's policy and keys."""
 
     def __init__(
-        self, decider: Decider, rest: RestKey, ring: SealingKeyRing, peers: dict[str, Peer]
+        self,
+        decider: Decider,
+        rest: RestKey,
+        ring: SealingKeyRing,
+        peers: dict[str, Peer],
+        meter: Meter,
     ) -> None:
         self._decider = decider
         self._rest = rest
         self._ring = ring
+        self._meter = meter
         self.peers = peers
         # What is content-addressed and already kept needs no second row.
         self._kept: set[str] = set()
@@ -108,8 +116,9 @@ class Legs:
         projected = self._decider.project(facts)
         made = self._decider.lookup(projected)
         if made is None:
-            loop = asyncio.get_running_loop()
+            loop, started = asyncio.get_running_loop(), time.perf_counter()
             made = await loop.run_in_executor(None, self._decider.evaluate, projected)
+            self._meter.step("decide", time.perf_counter() - started)
         recorded = facts_bytes(facts, self._standing(facts.standing)[0])
         verdict = Verdict(
             facts=hashlib.sha256(recorded).hexdigest(),
@@ -137,7 +146,8 @@ class Legs:
                 decided.verdict.facts,
                 exchange,
                 seal_at_rest(key, b"facts", decided.facts_bytes),
-            )
+            ),
+            _keep_until(decided, exchange),
         ]
         digest, raw = self._standing(decided.facts.standing)
         if digest not in self._kept:
@@ -275,6 +285,17 @@ class Legs:
         return self._rest.unwrap(wrapped)
 
 
+def _keep_until(decided: Decided, exchange: str) -> KeepUntil:
+    """``log_keep`` and ``data_keep`` as days, from the decision's own clock reading."""
+    today = parse_instant(decided.facts.moment.now).astimezone(LOCAL).date()
+    keep = decided.decision.data_keep_days
+    return KeepUntil(
+        exchange,
+        (today + timedelta(days=decided.decision.log_keep_days)).isoformat(),
+        (today + timedelta(days=keep)).isoformat() if keep is not None else None,
+    )
+
+
 def refuse_unless_allowed(decision: Decision, leg: str) -> None:
     """Raises ``Refused`` with the first rule that denies or holds, named with its article."""
     if decision.verdict == "allow":
@@ -311,17 +332,26 @@ def check_beside(entry: Request | Answer, declaration: bytes, sealed: bytes) -> 
         raise Refused(Reason.PAYLOAD_ALTERED, "what came beside the entry is not what it names")
 
 
-async def with_payload(peers: Peers, entry: Request | Answer, pending: Pending) -> Pending:
+async def with_payload(
+    peers: Peers, records: Records, entry: Request | Answer, pending: Pending
+) -> Pending:
     """What came beside an entry, asked for once more where it is not what it should be.
 
     Raises ``Refused``: ``PAYLOAD_MISSING`` or ``PAYLOAD_ALTERED`` when it stays so.
     """
     try:
-        check_beside(entry, pending.declaration, pending.sealed)
+        _check_arrived(records, entry, pending)
     except Refused:
         again = await peers.want(pending)
         if again is None:
             raise
-        check_beside(entry, again.declaration, again.sealed)
+        _check_arrived(records, entry, again)
         return again
     return pending
+
+
+def _check_arrived(records: Records, entry: Request | Answer, pending: Pending) -> None:
+    check_beside(entry, pending.declaration, pending.sealed)
+    assert entry.sealed is not None
+    if records.wrap(bytes.fromhex(entry.sealed.wrap)) is None:
+        raise Refused(Reason.PAYLOAD_MISSING, "the epoch's wrap did not come along")

@@ -22,7 +22,9 @@ from datetime import datetime, timedelta
 
 from xbgateway.model.clock import Clock, instant
 from xbgateway.model.entry import (
+    Accepted,
     Answer,
+    Erasure,
     Expired,
     Final,
     Held,
@@ -51,7 +53,7 @@ from xbgateway.seal import open_at_rest, seal_at_rest
 
 from .admission import Admission, check_declaration
 from .legs import Decided, Legs, refuse_unless_allowed, with_payload
-from .ports import Ledger, Peers
+from .ports import Ledger, Meter, Peers
 from .results import pack_finished, unpack_finished
 from .stages import Admitted, Declaration, Finished, Flight, Permitted, Submission, by_leg
 from .topology import Topology
@@ -70,6 +72,7 @@ class Outbound:
         peers: Peers,
         topology: Topology,
         clock: Clock,
+        meter: Meter,
     ) -> None:
         self._admission = admission
         self._legs = legs
@@ -77,6 +80,7 @@ class Outbound:
         self._peers = peers
         self._topology = topology
         self._clock = clock
+        self._meter = meter
         self._running: dict[tuple[str, str], tuple[bytes, asyncio.Task[Finished]]] = {}
         self._flights: dict[str, Flight] = {}
         self._waiting: dict[str, asyncio.Future[Finished]] = {}
@@ -175,6 +179,7 @@ class Outbound:
             request_leaf=leaf_hex(raw),
             declaration=declaration,
             standing=self._admission.standing(declaration, "answer"),
+            lane=self._topology.data_out(admitted.peer, lane),
         )
         effects: list[Effect] = [
             self._open(admitted, wrapped, moment.now),
@@ -183,11 +188,10 @@ class Outbound:
         ]
         self._flights[flight.exchange] = flight
         self._waiting[flight.exchange] = asyncio.get_running_loop().create_future()
-        origin = self._topology.data_out(admitted.peer, lane)
         try:
             await self._ledger.record(
                 Record(
-                    (Append(origin, raw, flight.exchange, beside),),
+                    (Append(flight.lane, raw, flight.exchange, beside),),
                     tuple(effects),
                     register_version=declaration.register_version,
                 )
@@ -214,7 +218,7 @@ class Outbound:
             findings=findings,
             dropped=tuple(f"request:{p}" for p in drops if p in admitted.content.paths()),
             masked=tuple(f"request:{p}" for p in masks if p in admitted.content.paths()),
-            decision=decision,
+            decision=decision if submission.validate_only else None,
         )
         if submission.validate_only:
             return finished
@@ -241,6 +245,7 @@ class Outbound:
         append = Append(self._topology.home, entry.encode(), admitted.exchange)
         await self._ledger.record(Record((append,), tuple(effects)))
         self._legs.kept(effects)
+        self._meter.exchange("outbound", finished.outcome, reason)
         return finished
 
     def _open(self, admitted: Admitted, wrapped: bytes, at: str) -> OpenExchange:
@@ -263,6 +268,10 @@ class Outbound:
         stored = self.result(exchange)
         if stored is not None:
             return stored
+        if any(isinstance(p.entry, Erasure) for p in self._ledger.reader.placed(exchange)):
+            raise Refused(
+                Reason.PAYLOAD_ERASED, "the stored result was erased", exchange_id=exchange
+            )
         waiting = self._waiting.get(exchange)
         if waiting is None:
             waiting = self._waiting[exchange] = asyncio.get_running_loop().create_future()
@@ -282,11 +291,13 @@ class Outbound:
 
     # ---- the receiver's word -------------------------------------------------------------------
 
-    def accepted(self, exchange: str, request_leaf: str) -> None:
+    def accepted(self, entry: Accepted, origin: str, index: int) -> None:
         """The receiver's log says that the request was admitted."""
-        flight = self._flights.get(exchange)
-        if flight is not None and flight.request_leaf == request_leaf:
-            flight.accepted = True
+        flight = self._flights.get(entry.exchange)
+        if flight is None or flight.accepted is not None or flight.request_leaf != entry.request:
+            return
+        if self._topology.reverse(origin) == flight.lane:
+            flight.accepted = index
 
     async def reply(self, pending: Pending) -> None:
         """Steps 8-10 for one entry of the receiver's log. Normal work and recovery alike."""
@@ -317,7 +328,7 @@ class Outbound:
         row = reader.exchange_row(entry.exchange)
         if row is None or row[0] is None or reader.part(entry.exchange, "result") is not None:
             return None  # not of a caller of ours, or it has ended: the entry is one too many
-        state = outcome(reader.placed(entry.exchange))
+        state = outcome(reader.placed(entry.exchange), self._topology.node)
         beside = reader.beside(state.request.position) if state.request else None
         if state.request is None or beside is None:
             return None
@@ -328,23 +339,36 @@ class Outbound:
             request_leaf=state.request.leaf,
             declaration=declaration,
             standing=self._admission.standing(declaration, "answer"),
+            lane=state.request.position.origin,
         )
         self._flights[flight.exchange] = flight
         return flight
 
     def _in_place(self, flight: Flight, pending: Pending, entry: object) -> bool:
         """Whether the entry stands where the one reading of entries gives it a meaning."""
-        if flight.accepted and isinstance(entry, Answer) and entry.request == flight.request_leaf:
+        if flight.ending not in (None, pending.position):
+            return False  # the receiver's first word is being acted on; this one comes too late
+        if (
+            flight.accepted is not None
+            and isinstance(entry, Answer)
+            and entry.request == flight.request_leaf
+            and pending.position.index > flight.accepted
+            and self._topology.reverse(pending.position.origin) == flight.lane
+        ):
+            flight.ending = pending.position
             return True  # the common case, already known without asking the store
-        placed = self._ledger.reader.placed(flight.exchange)
-        state = outcome(placed)
-        return any(p.position == pending.position for p in state.evidence)
+        state = outcome(self._ledger.reader.placed(flight.exchange), self._topology.node)
+        if not any(p.position == pending.position for p in state.evidence):
+            return False
+        if not isinstance(entry, Held):
+            flight.ending = pending.position
+        return True
 
     async def _answered(self, flight: Flight, pending: Pending, entry: Answer) -> None:
         now = self._clock.now()
         decided: Decided | None = None
         try:
-            pending = await with_payload(self._peers, entry, pending)
+            pending = await with_payload(self._peers, self._ledger.reader, entry, pending)
             declaration = check_declaration(pending.declaration, flight.declaration, "answer")
             decided = await self._legs.decide(
                 self._admission.declared_facts(flight.standing, declaration, now)
@@ -399,7 +423,7 @@ class Outbound:
             ),
             masked=(
                 *by_leg("request", flight.declaration.masked),
-                *by_leg("answer", (*declaration.masked, *permitted.masked)),
+                *by_leg("answer", tuple(dict.fromkeys((*declaration.masked, *permitted.masked)))),
             ),
         )
 
@@ -468,6 +492,7 @@ class Outbound:
         await self._ledger.record(Record(appends, tuple(effects)))
         self._legs.kept(effects)
         self._flights.pop(flight.exchange, None)
+        self._meter.exchange("outbound", finished.outcome, finished.reason)
         waiting = self._waiting.pop(flight.exchange, None)
         if waiting is not None and not waiting.done():
             waiting.set_result(finished)

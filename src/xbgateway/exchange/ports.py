@@ -27,6 +27,12 @@ class Records(Protocol):
     ) -> list[tuple[str, str]]:
         """``(at, exchange)`` of a party, newest first."""
 
+    def evidence_until(self, exchange: str) -> str | None:
+        """Local day until which the facts of an exchange have to be kept."""
+
+    def payload_due(self, today: str, limit: int) -> list[str]:
+        """Exchanges whose payload may not be kept any longer."""
+
     def part(self, exchange: str, part: str) -> bytes | None:
         """A part of an exchange at rest."""
 
@@ -93,6 +99,26 @@ class Services(Protocol):
         self, path: str, payload: bytes, metadata: Sequence[tuple[str, str]], timeout_s: float
     ) -> Answered:
         """Call one unary method. Raises ``NotReached`` or ``EffectUnknown``."""
+
+
+class Meter(Protocol):
+    """Where the paths count; labels come from closed lists."""
+
+    def exchange(self, direction: str, outcome: str, reason: str | None = None) -> None:
+        """One exchange came to its outcome here: ``outbound`` or ``inbound``."""
+
+    def step(self, step: str, seconds: float) -> None:
+        """How long one step took that may wait: ``decide``, ``record`` or ``deliver``."""
+
+
+class NoMeter:
+    """Counts nothing: for paths whose process exports no metrics."""
+
+    def exchange(self, direction: str, outcome: str, reason: str | None = None) -> None:
+        """Nothing."""
+
+    def step(self, step: str, seconds: float) -> None:
+        """Nothing."""
 
 
 class Peers(Protocol):

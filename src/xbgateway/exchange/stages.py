@@ -11,7 +11,7 @@ from datetime import datetime
 from xbgateway.model.decision import Decision, Finding
 from xbgateway.model.entry import Verdict
 from xbgateway.model.facts import Facts, Standing
-from xbgateway.model.outcome import Outcome
+from xbgateway.model.outcome import Outcome, Position
 from xbgateway.register import Content, MethodEntry
 
 
@@ -98,7 +98,10 @@ class Declaration:
     @classmethod
     def decode(cls, raw: bytes) -> "Declaration":
         """Parse strictly; ``ValueError`` for anything that is not exactly a declaration."""
-        body = json.loads(raw)
+        try:
+            body = json.loads(raw)
+        except RecursionError as error:
+            raise ValueError("nested too deep") from error
         if not isinstance(body, dict) or body.keys() != set(cls.__slots__):
             raise ValueError("not a declaration")
         for name in _LISTS:
@@ -147,7 +150,9 @@ class Flight:
     request_leaf: str
     declaration: Declaration  # of the request leg
     standing: Standing  # of the answer leg
-    accepted: bool = False
+    lane: str  # origin of the request's log
+    accepted: int | None = None  # index of the receiver's acceptance in the lane that answers
+    ending: Position | None = None  # the receiver's entry that is being acted on
 
 
 def by_leg(leg: str, paths: tuple[str, ...]) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 import os
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Protocol
 from uuid import UUID
 
@@ -11,6 +11,8 @@ from .errors import Reason, Unavailable
 
 # NTP slews; a step back of more than this is a fault or an attack.
 _BACK_MAX = timedelta(seconds=2)
+# Law counts local days; Zhuhai, Hengqin and Macao share one offset without summer time.
+LOCAL = timezone(timedelta(hours=8))
 
 
 class Clock(Protocol):

@@ -13,6 +13,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar, Literal, get_args
 
@@ -51,7 +52,7 @@ _encode = json.JSONEncoder(
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z")
+_INSTANT = re.compile(r"[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(:[0-9]{2}){2}(\.[0-9]{3})?Z")
 _NAME = re.compile(r"[!-~]{1,256}")
 _TEXT = re.compile(r"[!-~]{0,4096}")
 
@@ -321,6 +322,17 @@ def _matches(pattern: re.Pattern[str]) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, str) and pattern.fullmatch(value) is not None
 
 
+def _instant(value: Any) -> bool:
+    """A time that exists: what a peer wrote is compared with the clock later on."""
+    if not isinstance(value, str) or _INSTANT.fullmatch(value) is None:
+        return False
+    try:
+        datetime.fromisoformat(value)
+    except ValueError:
+        return False
+    return True
+
+
 def _names(value: Any) -> bool:
     return isinstance(value, list) and all(_matches(_NAME)(item) for item in value)
 
@@ -329,13 +341,19 @@ def _count(value: Any) -> bool:
     return type(value) is int and 0 <= value < 2**53
 
 
-_STATUSES: frozenset[str] = frozenset({*get_args(AnswerStatus), *get_args(FinalStatus)})
+# Which word may stand in which kind of entry.
+_WORDS: dict[tuple[Kind, str], tuple[str, ...]] = {
+    (Kind.ANSWER, "status"): get_args(AnswerStatus),
+    (Kind.FINAL, "status"): get_args(FinalStatus),
+    (Kind.APPROVAL, "approved"): ("yes", "no"),
+}
+_CARRYING = ("answered", "failed")
 _one_digest = _matches(_DIGEST)
 _CHECKS: dict[str, Callable[[Any], bool]] = {
-    "at": _matches(_INSTANT),
-    "not_after": _matches(_INSTANT),
-    "not_before": _matches(_INSTANT),
-    "deadline": _matches(_INSTANT),
+    "at": _instant,
+    "not_after": _instant,
+    "not_before": _instant,
+    "deadline": _instant,
     "exchange": _matches(_UUID),
     "control": _count,
     "size": _count,
@@ -344,8 +362,6 @@ _CHECKS: dict[str, Callable[[Any], bool]] = {
     "rules": _names,
     "retires": _names,
     "public_key": _matches(_TEXT),
-    "status": lambda value: value in _STATUSES,
-    "approved": lambda value: value in {"yes", "no"},
     **dict.fromkeys(
         (
             *("request", "answer", "hold", "facts", "input", "decision", "revision", "root"),
@@ -372,7 +388,7 @@ def decode(raw: bytes) -> Entry:
     if not isinstance(body, dict):
         raise Refused(Reason.ENTRY_INVALID, "entry is not a JSON object")
     if body.get("v") != VERSION or type(body.get("v")) is not int:
-        raise Refused(Reason.ENTRY_VERSION, f"entry version {body.get('v')!r} is not known")
+        raise Refused(Reason.ENTRY_VERSION, "entry is of a version that is not known here")
     try:
         target = _CLASSES[Kind(body["kind"])]
     except (KeyError, ValueError, TypeError) as error:
@@ -383,10 +399,21 @@ def decode(raw: bytes) -> Entry:
     return entry
 
 
+def exchange_named(raw: bytes) -> str | None:
+    """The exchange that something unreadable seems to be of, so that it can be refused by name."""
+    try:
+        body = json.loads(raw)
+    except (ValueError, RecursionError):
+        return None
+    exchange = body.get("exchange") if isinstance(body, dict) else None
+    return exchange if _matches(_UUID)(exchange) else None
+
+
 def _build(target: type[Any], body: dict[str, Any]) -> Entry:
     rest = {name: value for name, value in body.items() if name not in ("v", "kind")}
     for name, value in rest.items():
-        if not _CHECKS.get(name, _name)(value):
+        words = _WORDS.get((target.kind, name))
+        if not _CHECKS.get(name, _name)(value) or (words is not None and value not in words):
             raise Refused(Reason.ENTRY_INVALID, f"entry field {name} is malformed")
     values: dict[str, Any] = {}
     for part_name, part in (("sealed", Sealed), ("verdict", Verdict)):
@@ -403,6 +430,8 @@ def _build(target: type[Any], body: dict[str, Any]) -> Entry:
         odd = sorted(missing | (values.keys() - set(_SHAPES[target.kind])))
         raise Refused(Reason.ENTRY_INVALID, f"entry fields missing or not on the list: {odd}")
     entry: Entry = target(**values)
+    if isinstance(entry, Answer) and (entry.status in _CARRYING) != (entry.sealed is not None):
+        raise Refused(Reason.ENTRY_INVALID, "only an answered or failed answer is sealed")
     return entry
 
 

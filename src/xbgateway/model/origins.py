@@ -34,6 +34,11 @@ def data(trust_domain: str, node: str, reader: str, lane: int) -> str:
     return str(Origin(trust_domain, node, reader, str(lane)))
 
 
+def is_data(origin: str) -> bool:
+    """Whether a log is a data lane: the only logs that exchanges live in."""
+    return parse(origin).lane.isdecimal()
+
+
 def parse(origin: str) -> Origin:
     """The parts of an origin that this module made; ``ValueError`` for any other text."""
     match origin.split("/"):

@@ -5,7 +5,9 @@ of them can disagree about what an exchange has come to. It is pure and total: w
 wrote gives a state, and what stands out of order is listed as an anomaly and otherwise ignored.
 
 Only the receiver's entries end an exchange; the sender never concludes by its own clock
-(REQ-ENT-7). The states and the entries that lead to them::
+(REQ-ENT-7). They count only in the lane that answers the request's own (REQ-ENT-8), so within each
+side the log gives the order and nothing that is appended later can change an ended exchange.
+The states and the entries that lead to them::
 
     (nothing) ──request──▶ pending ──held──▶ held ──approval──▶ pending
                               │                │ (approved: no)
@@ -37,6 +39,7 @@ from .entry import (
     Refused_,
     Request,
 )
+from .origins import parse
 
 
 class Outcome(StrEnum):
@@ -87,15 +90,18 @@ class State:
     anomalies: tuple[Placed, ...]  # entries that have no place after their predecessors
 
 
-def outcome(entries: Iterable[Placed]) -> State:
+def outcome(entries: Iterable[Placed], sender: str | None = None) -> State:
     """Read the entries of one exchange, from any number of logs, in any order.
 
     ``entries`` must all be of one exchange. Entries of one log are read by index; between logs
     only the leaf hashes that entries name count, so the result does not depend on arrival order.
+    ``sender`` is the node that opened the exchange, where the reader knows it: then no other
+    node can take the exchange's id over by a request of its own.
     """
-    placed = sorted(entries, key=lambda p: (p.position.origin, p.position.index))
+    sort = sorted(entries, key=lambda p: (p.position.origin, p.position.index, p.leaf))
+    placed = list({p.position: p for p in sort}.values())
     reading = _Reading()
-    own, other = _split(placed)
+    own, other = _split(placed, sender)
     for each in own:
         reading.before_sending(each)
     for each in other:
@@ -116,17 +122,48 @@ def outcome(entries: Iterable[Placed]) -> State:
     )
 
 
-def _split(placed: list[Placed]) -> tuple[list[Placed], list[Placed]]:
-    """The sender's entries and the receiver's; the sender is who wrote the first request."""
-    openers = [p for p in placed if isinstance(p.entry, Request | Hold)]
-    if openers:
-        writer = min(openers, key=lambda p: p.position.index).position.writer
-    elif placed:
-        writer = placed[0].position.writer
-    else:
-        writer = ""
-    own = [p for p in placed if p.position.writer == writer]
-    return own, [p for p in placed if p.position.writer != writer]
+def _split(placed: list[Placed], sender: str | None) -> tuple[list[Placed], list[Placed]]:
+    """The sender's entries and the receiver's, of the one request that this exchange is about."""
+    openers = [
+        p
+        for p in placed
+        if isinstance(p.entry, Request | Hold) and sender in (None, p.position.writer)
+    ]
+    if not openers:
+        # Refused before anything left: in the home log, which nobody answers.
+        home = [p for p in placed if sender in (None, p.position.writer) and not _lane(p.position)]
+        return home, []
+    accepted = {
+        (_lane(p.position), p.entry.request) for p in placed if isinstance(p.entry, Accepted)
+    }
+
+    def first(p: Placed) -> tuple[bool, int, str]:
+        # An id that was used twice belongs to the request that was admitted, else to the first.
+        return ((_back(p.position), p.leaf) not in accepted, p.position.index, p.position.origin)
+
+    opener = min(openers, key=first)
+    here, back = opener.position.origin, _back(opener.position)
+    return (
+        [p for p in placed if p.position.origin == here],
+        [p for p in placed if back and _lane(p.position) == back],
+    )
+
+
+def _lane(position: Position) -> tuple[str, ...]:
+    """Writer, reader and lane of a pairwise log; empty for any other log."""
+    try:
+        here = parse(position.origin)
+    except ValueError:
+        return ()
+    return () if here.reader is None else (here.writer, here.reader, here.lane)
+
+
+def _back(position: Position) -> tuple[str, ...]:
+    """The lane that answers this one."""
+    match _lane(position):
+        case (writer, reader, lane):
+            return (reader, writer, lane)
+    return ()
 
 
 class _Reading:
@@ -140,6 +177,7 @@ class _Reading:
         self.finished = False
         self.request: Placed | None = None
         self.hold: Placed | None = None
+        self.approved = False
         self.answer: Placed | None = None
         self.ended: Placed | None = None
         self.evidence: list[Placed] = []
@@ -147,7 +185,7 @@ class _Reading:
     def before_sending(self, placed: Placed) -> None:
         """The sender's entries up to the request."""
         match placed.entry:
-            case Request() if self.request is None:
+            case Request() if self.request is None and self.ended is None:
                 self.request = placed
                 self.state = Outcome.PENDING
             case Hold() if self.request is None and self.hold is None:
@@ -189,10 +227,12 @@ class _Reading:
         self.evidence.append(placed)
 
     def _approval(self, placed: Placed, entry: Approval) -> None:
-        if self.hold is None or self.state is not Outcome.HELD or entry.hold != self.hold.leaf:
+        open_ = self.hold is not None and not (self.approved or self.accepted or self.ended)
+        if not open_ or self.hold is None or entry.hold != self.hold.leaf:
             return
         self.evidence.append(placed)
         if entry.approved == "yes":
+            self.approved = True
             self.state = Outcome.PENDING
         else:
             self._end(placed, Outcome.NOT_EXECUTED, "hold_rejected")

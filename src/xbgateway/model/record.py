@@ -121,10 +121,23 @@ class KeepRegister:
 
 
 @dataclass(frozen=True, slots=True)
-class Erase:
-    """Destroy an exchange's key: payload, facts and result are gone everywhere on this node."""
+class KeepUntil:
+    """How long evidence has to be kept and payload may be kept; local days, the later one wins.
+
+    ``evidence_until`` carries out ``log_keep``, ``payload_until`` (None: no limit) ``data_keep``.
+    """
 
     exchange: str
+    evidence_until: str
+    payload_until: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Erase:
+    """Erase an exchange's payload and result; with ``evidence`` its key, and so its facts too."""
+
+    exchange: str
+    evidence: bool
 
 
 Effect = (
@@ -138,6 +151,7 @@ Effect = (
     | ReleaseBeside
     | Count
     | KeepRegister
+    | KeepUntil
     | Erase
 )
 

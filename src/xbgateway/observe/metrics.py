@@ -107,9 +107,14 @@ class Metrics:
             "xbgateway_due_done", "Work done because it was due.", ["kind"], registry=registry
         )
 
-    def exchange(self, direction: str, outcome: str, reason: Reason | None = None) -> None:
-        """Count one leg: ``direction`` is ``outbound`` or ``inbound``."""
-        self.exchanges.labels(direction, outcome, str(reason) if reason else "").inc()
+    def exchange(self, direction: str, outcome: str, reason: str | None = None) -> None:
+        """Count one leg: ``direction`` is ``outbound`` or ``inbound``.
+
+        A reason may be a peer's word: what is not on our list is ``OTHER``, so that nobody else
+        decides how many series there are.
+        """
+        told = "" if not reason else reason if reason in Reason.__members__ else "OTHER"
+        self.exchanges.labels(direction, outcome, told).inc()
 
     def refused_early(self, reason: Reason) -> None:
         """Count one call refused before admission."""

@@ -16,6 +16,7 @@ from xbgateway.model.record import (
     KeepPart,
     KeepRegister,
     KeepStanding,
+    KeepUntil,
     MovePending,
     OpenExchange,
     ReleaseBeside,
@@ -65,7 +66,8 @@ def apply(connection: apsw.Connection, effect: Effect, logs: dict[str, int]) -> 
     match effect:
         case OpenExchange():
             execute(
-                "INSERT INTO exchanges VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO exchanges (id, party, request_id, fingerprint, key, at)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
                 (
                     exchange_key(effect.exchange),
                     *(effect.party, effect.request_id, effect.fingerprint),
@@ -115,11 +117,27 @@ def apply(connection: apsw.Connection, effect: Effect, logs: dict[str, int]) -> 
                 "INSERT INTO registers (version, document) VALUES (?, ?)",
                 (effect.version, effect.document),
             )
+        case KeepUntil():
+            execute(
+                "UPDATE exchanges SET evidence_until = max(coalesce(evidence_until, ''), ?),"
+                " payload_until = max(coalesce(payload_until, ?), ?) WHERE id = ?",
+                (
+                    *(effect.evidence_until, effect.payload_until, effect.payload_until),
+                    exchange_key(effect.exchange),
+                ),
+            )
         case Erase():
-            key = exchange_key(effect.exchange)
-            execute("UPDATE exchanges SET key = NULL WHERE id = ?", (key,))
-            for table in ("parts", "facts", "beside"):
-                execute(f"DELETE FROM {table} WHERE exchange = ?", (key,))  # noqa: S608 - fixed names
+            _erase(connection, effect)
+
+
+def _erase(connection: apsw.Connection, effect: Erase) -> None:
+    key = exchange_key(effect.exchange)
+    connection.execute("UPDATE exchanges SET payload_until = NULL WHERE id = ?", (key,))
+    if effect.evidence:
+        connection.execute("UPDATE exchanges SET key = NULL WHERE id = ?", (key,))
+        connection.execute("DELETE FROM facts WHERE exchange = ?", (key,))
+    connection.execute("DELETE FROM parts WHERE exchange = ?", (key,))
+    connection.execute("DELETE FROM beside WHERE exchange = ?", (key,))
 
 
 def _move(connection: apsw.Connection, effect: MovePending, logs: dict[str, int]) -> None:

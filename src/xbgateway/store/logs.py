@@ -14,17 +14,19 @@ import apsw
 
 from xbgateway.model.entry import Entry, decode
 from xbgateway.model.errors import Fatal, Reason, Refused
-from xbgateway.model.record import Append, MirrorGroup
+from xbgateway.model.record import Append, Group, MirrorGroup
 from xbgateway.tlog import (
     Checkpoint,
     Frontier,
     NoteSigner,
     NoteVerifier,
     Tile,
+    consistency_proof,
     extend_mirror,
     leaf_hash,
     node_hash,
     sign_checkpoint,
+    verify_consistency,
 )
 
 from .schema import INDEX_BITS
@@ -197,6 +199,37 @@ def signed(head: LogHead, frontier: Frontier) -> bytes:
     """
     assert head.signer is not None
     return sign_checkpoint(Checkpoint(head.origin, frontier.size, frontier.root()), head.signer)
+
+
+def verified_at(
+    connection: apsw.Connection, head: LogHead, whole: Frontier, group: Group
+) -> Frontier:
+    """The frontier at the end of a group that was read back, proven to lead to the head.
+
+    A checkpoint in the middle of a log is signed too (REQ-LOG-10): its entries are hashed again,
+    and its root has to be one that the log really passed through. Raises ``Fatal(STORE_CORRUPT)``.
+    """
+    frontier = restore(connection, head.row, group.start)
+    frontier.extend([leaf_hash(item.entry) for item in group.items])
+    try:
+        verify_consistency(
+            frontier.size,
+            whole.size,
+            frontier.root(),
+            whole.root(),
+            consistency_proof(
+                frontier.size,
+                whole.size,
+                lambda level, index, width: tile_rows(connection, head.row, level, index, width),
+            ),
+        )
+    except Refused as refused:
+        raise Fatal(
+            Reason.STORE_CORRUPT,
+            f"entries {group.start}..{frontier.size - 1} of {head.origin} are damaged",
+            origin=head.origin,
+        ) from refused
+    return frontier
 
 
 def scrub(connection: apsw.Connection, head: LogHead, tile: int) -> None:

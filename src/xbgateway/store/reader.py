@@ -162,6 +162,20 @@ class Reader:
         )
         return [str(UUID(bytes=i)) for (i,) in rows]
 
+    def evidence_until(self, exchange: str) -> str | None:
+        """Local day until which the facts of an exchange have to be kept."""
+        found = self._rows(
+            "SELECT evidence_until FROM exchanges WHERE id = ?", UUID(exchange).bytes
+        )
+        return found[0][0] if found else None  # type: ignore[return-value]
+
+    def payload_due(self, today: str, limit: int) -> list[str]:
+        """Exchanges whose payload may not be kept any longer."""
+        rows = self.connection().execute(
+            "SELECT id FROM exchanges WHERE payload_until < ? LIMIT ?", (today, limit)
+        )
+        return [str(UUID(bytes=i)) for (i,) in rows]
+
     def part(self, exchange: str, part: str) -> bytes | None:
         """A part of an exchange at rest."""
         found = self._rows(

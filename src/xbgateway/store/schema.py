@@ -55,11 +55,14 @@ MIGRATIONS: tuple[str, ...] = (
         request_id TEXT,
         fingerprint BLOB,
         key BLOB,                     -- wrapped; NULL once erased
-        at TEXT NOT NULL
+        at TEXT NOT NULL,
+        evidence_until TEXT,          -- local day; facts stay until then (log_keep)
+        payload_until TEXT            -- local day; payload goes after it (data_keep)
     ) STRICT, WITHOUT ROWID;
     CREATE UNIQUE INDEX exchanges_request ON exchanges (party, request_id)
         WHERE party IS NOT NULL;
     CREATE INDEX exchanges_party ON exchanges (party, at, id) WHERE party IS NOT NULL;
+    CREATE INDEX exchanges_payload ON exchanges (payload_until) WHERE payload_until IS NOT NULL;
     CREATE TABLE parts (
         exchange BLOB NOT NULL,
         part TEXT NOT NULL,
@@ -86,6 +89,10 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE TABLE registers (
         n INTEGER PRIMARY KEY, version TEXT NOT NULL, document BLOB NOT NULL
     ) STRICT;
+    """,
+    # The root that each own log was committed at: a start signs nothing else.
+    """
+    CREATE TABLE roots (log INTEGER PRIMARY KEY, size INTEGER NOT NULL, root BLOB NOT NULL) STRICT;
     """,
 )
 

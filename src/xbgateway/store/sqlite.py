@@ -11,7 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from xbgateway.model.record import AlreadyOpen, Group, MirrorGroup, MirrorItem, 
 from xbgateway.tlog import Checkpoint, NoteSigner, NoteVerifier
 
 from .lock import StoreLock
-from .logs import LogHead, restore, signed
+from .logs import LogHead, restore, scrub, signed, verified_at
 from .reader import Reader
 from .schema import migrate
 from .transaction import (
@@ -105,7 +105,12 @@ class SqliteStore:
         self._connection = self._connect(synchronous)
         self.reader = Reader(path)
         self.counts = StoreCounts()
-        self.heads = self._load(specs)
+        try:
+            self.heads = self._load(specs)
+        except BaseException:
+            self._connection.close()
+            self._lock.release()
+            raise
         found = self.reader.register()
         self._register_version = found[0] if found else ""
         self._queue: deque[_Waiting] = deque()
@@ -178,6 +183,15 @@ class SqliteStore:
                     origin=spec.origin,
                 )
             head.last = last
+        committed = self._connection.execute(
+            "SELECT size, root FROM roots WHERE log = ?", (row_number,)
+        ).fetchone()
+        if committed is not None and committed != (size, frontier.root()):
+            raise Fatal(
+                Reason.STORE_CORRUPT,
+                f"the rows of log {spec.origin} are not those that were committed",
+                origin=spec.origin,
+            )
         if spec.signer is not None:
             # A crash may have fallen between the commit and its checkpoint: sign it now.
             head.checkpoint = signed(head, frontier)
@@ -273,14 +287,18 @@ class SqliteStore:
         return None
 
     def read_group(self, origin: str, start: int) -> Group | None:
-        """The next group of an own log from ``start`` on, read from the rows. Blocks."""
+        """The next group of an own log from ``start`` on, read from the rows. Blocks.
+
+        Raises ``Fatal(STORE_CORRUPT)`` where the rows are not what was signed before.
+        """
         head = self.heads[origin]
-        size = head.size
-        if start >= size:
+        whole = head.frontier
+        if start >= whole.size:
             return None
-        end = self._end_of_catch_up(origin, start, size)
-        frontier = restore(self.reader.connection(), head.row, end)
-        return self.reader.group(origin, start, end, signed(head, frontier))
+        end = self._end_of_catch_up(origin, start, whole.size)
+        group = self.reader.group(origin, start, end, b"")
+        frontier = verified_at(self.reader.connection(), head, whole, group)
+        return replace(group, checkpoint=signed(head, frontier))
 
     def _end_of_catch_up(self, origin: str, start: int, size: int) -> int:
         """As many entries as fit one group, not running into a group that is in memory."""
@@ -295,6 +313,10 @@ class SqliteStore:
             if total > GROUP_BYTES_MAX and offset > 0:
                 return start + offset
         return end
+
+    def scrub(self, origin: str, tile: int) -> None:
+        """Hash 256 old rows again. Blocks. Raises ``Fatal(STORE_CORRUPT)``."""
+        scrub(self.reader.connection(), self.heads[origin], tile)
 
     async def _submit(self, operation: Operation, appends: int, size: int) -> Any:
         if self._broken is not None:

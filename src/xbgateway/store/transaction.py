@@ -13,7 +13,7 @@ import apsw
 
 from xbgateway.model.entry import Accepted, Anchor, Entry, Erasure, Final, KeyBundle, decode
 from xbgateway.model.errors import Fatal, Reason, Refused, Unavailable
-from xbgateway.model.origins import parse
+from xbgateway.model.origins import is_data, parse
 from xbgateway.model.outcome import Position
 from xbgateway.model.record import KeepRegister, MirrorGroup, Pending, Record, Stale
 
@@ -38,15 +38,15 @@ class Transaction:
 
     def growth(self, origin: str) -> Growth:
         """The working copy of a log. Raises ``Unavailable`` for a log that has stopped."""
+        head = self.heads.get(origin)
+        if head is None:
+            raise Refused(Reason.PEER_UNKNOWN, f"no log {origin} in this store")
+        if head.stopped is not None:
+            raise Unavailable(
+                Reason.LOG_FORK, f"log {origin} has stopped: {head.stopped}", origin=origin
+            )
         found = self.growths.get(origin)
         if found is None:
-            head = self.heads.get(origin)
-            if head is None:
-                raise Refused(Reason.PEER_UNKNOWN, f"no log {origin} in this store")
-            if head.stopped is not None:
-                raise Unavailable(
-                    Reason.LOG_FORK, f"log {origin} has stopped: {head.stopped}", origin=origin
-                )
             found = self.growths[origin] = Growth(head)
         return found
 
@@ -58,6 +58,13 @@ class Transaction:
                 "UPDATE logs SET size = ?, checkpoint = ? WHERE id = ?",
                 (growth.frontier.size, growth.note or growth.head.checkpoint, growth.head.row),
             )
+            if growth.head.signer is not None:
+                # Its checkpoint is signed after the commit; until it is on record itself this
+                # root says what the next start may sign.
+                self.connection.execute(
+                    "INSERT OR REPLACE INTO roots VALUES (?, ?, ?)",
+                    (growth.head.row, growth.frontier.size, growth.frontier.root()),
+                )
 
     def keep_bundle(self, origin: str, index: int, entry: bytes) -> None:
         """Key bundles are found again at start without reading a whole control lane."""
@@ -119,7 +126,7 @@ class Mirrored:
     size: int
     checkpoint: bytes
     pending: tuple[Pending, ...]
-    entries: tuple[Entry, ...]  # well-formed entries, for control lanes
+    entries: tuple[Entry | None, ...]  # one for each entry of the group; None: cannot be read
 
 
 @dataclass(slots=True)
@@ -142,7 +149,7 @@ class MirrorOperation:
             raise
         for wrap in group.wraps:
             tx.keep_wrap(wrap)
-        pending = []
+        data, pending = is_data(group.origin), []
         for offset, (item, entry) in enumerate(zip(group.items, entries, strict=True)):
             index = group.start + offset
             pos = growth.head.first_row(index)
@@ -151,7 +158,7 @@ class MirrorOperation:
             tx.connection.execute("INSERT INTO entries VALUES (?, ?, ?)", (pos, key, item.entry))
             if isinstance(entry, KeyBundle):
                 tx.keep_bundle(group.origin, index, item.entry)
-            if not _waits(entry):
+            if not data or not _waits(entry):
                 continue
             tx.connection.execute("INSERT INTO pending VALUES (?, 'mirrored')", (pos,))
             tx.connection.execute(
@@ -160,7 +167,7 @@ class MirrorOperation:
             )
             position = Position(group.origin, parse(group.origin).writer, index)
             pending.append(Pending(position, item.entry, "mirrored", item.declaration, item.sealed))
-        known = tuple(e for e in entries if not isinstance(e, Refused))
+        known = tuple(None if isinstance(e, Refused) else e for e in entries)
         return Mirrored(group.origin, growth.frontier.size, group.checkpoint, tuple(pending), known)
 
 

@@ -1,0 +1,367 @@
+"""A node as a process: settings in, a serving gateway out. The only place that names sockets.
+
+Start: settings → certificates → core (registers, policy, keys, store, paths) → link and edge →
+recover → serve. Stop: health NOT_SERVING → no new calls → paths to their next durable step → link
+→ store. Background work is a handful of loops in one task group; each keeps its own pace.
+"""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+from collections.abc import Coroutine
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import structlog
+import uvloop
+
+from xbgateway.api.link.v1 import link_pb2_grpc
+from xbgateway.core import Core, NodeKeys, compose
+from xbgateway.identity import CertificateFiles, TokenKey, TokenVerifier, TrustStore
+from xbgateway.link import Backends, Mirrors, PeerChannels, Writers
+from xbgateway.link.channels import Target
+from xbgateway.link.writer import Outlet
+from xbgateway.model.clock import SystemClock, instant
+from xbgateway.model.entry import Attempts
+from xbgateway.model.errors import Fatal, GatewayError, Reason, Refused, Unavailable
+from xbgateway.model.record import Append, Pending, Record
+from xbgateway.observe import Exposition, Metrics, configure_logging
+from xbgateway.policy.engine import Address, EmbeddedEngine, Engine, OpaCheck, ServerEngine, Tls
+from xbgateway.policy.revision import load_directory
+from xbgateway.register import Register, load_register
+from xbgateway.seal import keyed_hash
+from xbgateway.server import Credentials, Identities, Refusals, Server, ServerOptions
+from xbgateway.settings import Settings, check, load_settings
+
+_log = structlog.get_logger("node")
+_CERTIFICATES_EVERY_S = 2.0
+# One tile of 256 entries: a million entries in about an hour, at no cost that anybody notices.
+_SCRUB_EVERY_S = 1.0
+
+
+class LinkPeers:
+    """The link's part that the paths ask of it; bound to the mirrors once they exist."""
+
+    def __init__(self) -> None:
+        self.mirrors: Mirrors | None = None
+        self.core: Core | None = None
+
+    async def want(self, pending: Pending) -> Pending | None:
+        """Ask the writer once more for what should have come beside an entry."""
+        assert self.mirrors is not None
+        return await self.mirrors.want(pending)
+
+    async def control_reached(self, node: str, size: int, timeout_s: float) -> bool:
+        """Wait until the mirror of the node's control lane has ``size`` entries."""
+        assert self.mirrors is not None
+        assert self.core is not None
+        return await self.mirrors.reached(self.core.topology.control_in(node), size, timeout_s)
+
+
+def node_server_name(node: str, trust_domain: str) -> str:
+    """The DNS name that only this node's certificate carries; peers pin it."""
+    return f"{node}.node.{trust_domain}"
+
+
+class Node:
+    """One running node."""
+
+    def __init__(self, settings: Settings, *, dev: bool = False) -> None:
+        """Compose everything; nothing listens yet. Raises ``Refused`` or ``Fatal``."""
+        self.settings = settings
+        self.dev = dev
+        self.clock = SystemClock()
+        self.metrics = Metrics()
+        register_file = settings.files.register_file
+        self.register = load_register(register_file.read_bytes(), register_file.parent)
+        me = self.register.node(settings.node)
+        self.certificates = _certificates(settings, self.register, dev=dev)
+        self.trust = TrustStore(self.certificates.current.roots, self.certificates.current.crls)
+        self.channels = PeerChannels(self.certificates)
+        peers = LinkPeers()
+        self.core = compose(
+            self.register,
+            settings.node,
+            load_directory(settings.files.policies),
+            _engine(settings),
+            NodeKeys.load(settings.files.keys, me.trust_domain, settings.node, dev=dev),
+            settings.files.store,
+            Backends(self.channels, _backends(settings, me.trust_domain)),
+            peers,
+            self.clock,
+            lanes=settings.lanes,
+            group_wait_s=settings.limits.group_wait_ms / 1000,
+            timeout_ms=settings.engine.timeout_ms,
+            meter=self.metrics,
+        )
+        self.identities = Identities(
+            node=settings.node,
+            trust_domains=settings.clients.trust_domains or (me.trust_domain,),
+            trust=self.trust,
+            tokens=_tokens(settings, f"spiffe://{me.trust_domain}/node/{settings.node}"),
+            register=lambda: self.register,
+            clock=self.clock,
+        )
+        self.writers = Writers(
+            self.core.store, self.channels, _outlets(self.core), settings.node, self._linked
+        )
+        self.mirrors = Mirrors(
+            self.core.store,
+            {o: self.core.topology.peer_of(o) for o in self.core.topology.mirrored()},
+            self.core.keys.cosigner,
+            self.identities.node,
+            self.core.gateway.mirrored,
+        )
+        peers.mirrors, peers.core = self.mirrors, self.core
+        credentials = Credentials(self.certificates, self.trust, self.metrics)
+        credentials.on_change.append(lambda _set: self._renewed.set())
+        self.refusals = Refusals(self.metrics)
+        self.server = Server(
+            ServerOptions(
+                clients_address=settings.listen.client,
+                peers_address=settings.listen.peer,
+                exchanges_in_flight=settings.limits.exchanges_in_flight,
+                credentials_poll_s=_CERTIFICATES_EVERY_S,
+            ),
+            credentials=credentials,
+            identities=self.identities,
+            path=self.core.gateway,
+            logs=self.core.logbook,
+            catalogue=lambda: self.core.catalogue,
+            refusals=self.refusals,
+            ready=self.why_not_ready,
+            page_key=keyed_hash(self.core.keys.counting, b"pages"),
+            peer_services=(
+                lambda server: link_pb2_grpc.add_PeerLinkServiceServicer_to_server(
+                    self.mirrors, server
+                ),
+            ),
+        )
+        self._renewed = asyncio.Event()
+        self._exposition: Exposition | None = None
+        self._loops: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Recover, then listen and link."""
+        self.core.store.start(self.writers.grown)
+        await self.core.recover()
+        self.ports = await self.server.start()
+        host, _, port = self.settings.listen.metrics.rpartition(":")
+        self._exposition = Exposition(
+            self.metrics.registry, self._not_ready, host=host, port=int(port)
+        )
+        for loop in (
+            self.writers.run(), self.core.gateway.run(), self._renew_channels(),
+            self._rotate(), self._observe(), self._sum_refusals(), self._scrub(),
+        ):  # fmt: skip
+            self._loops.append(asyncio.create_task(_kept(loop)))
+        _log.info("serving", revision=self.core.revision.id, version=self.register.version)
+
+    async def stop(self) -> None:
+        """Drain in the order of the module's docstring."""
+        grace_s = self.settings.drain_s
+        await self.server.drain(grace_s)
+        await self.core.gateway.drain(grace_s)
+        for task in self._loops:
+            task.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
+        await self.channels.close()
+        await self.core.store.stop()
+        self.core.snapshot.close()
+        if self._exposition is not None:
+            self._exposition.close()
+        _log.info("stopped")
+
+    def why_not_ready(self) -> GatewayError | None:
+        """``None`` while the node can take calls, else why it cannot."""
+        if self.core.store.broken is not None:
+            return self.core.store.broken
+        stopped = [h.origin for h in self.core.store.heads.values() if h.stopped]
+        if stopped:
+            return Unavailable(
+                Reason.LOG_FORK, f"logs stopped and wait for a person: {', '.join(stopped)}"
+            )
+        return None
+
+    def _not_ready(self) -> str | None:
+        error = self.why_not_ready()
+        return error.sentence if error else None
+
+    # ---- loops -----------------------------------------------------------------------------
+
+    async def _renew_channels(self) -> None:
+        """New certificates reach the outgoing channels too; the server takes them by itself."""
+        while True:
+            await self._renewed.wait()
+            self._renewed.clear()
+            await self.channels.renew(grace_s=5.0)
+
+    async def _rotate(self) -> None:
+        """Take up a sealing key that ``xbgateway keys rotate-sealing`` put into the folder."""
+        while True:
+            await asyncio.sleep(_CERTIFICATES_EVERY_S)
+            try:
+                if self.core.keys.refresh(self.settings.files.keys, self.clock.now(), dev=self.dev):
+                    await self.core.gateway.announce_key()
+                    _log.info("sealing_key_announced")
+            except GatewayError as error:
+                _log.warning("sealing_key_refused", reason=str(error.reason))
+
+    async def _sum_refusals(self) -> None:
+        """Refusals before admission, as one home-log entry per source, reason and minute."""
+        while True:
+            await asyncio.sleep(60.0)
+            at = instant(self.clock.now())
+            appends = tuple(
+                Append(
+                    self.core.topology.home,
+                    Attempts(
+                        at=at,
+                        source=keyed_hash(self.core.keys.counting, source.encode()).hex(),
+                        reason=str(reason),
+                        count=count,
+                    ).encode(),
+                )
+                for source, reason, count in self.refusals.take()
+            )
+            for start in range(0, len(appends), 128):
+                await self.core.store.record(Record(appends[start : start + 128]))
+
+    async def _scrub(self) -> None:
+        """Re-hash old rows at a slow pace; damage stops its log before anything more is signed."""
+        loop = asyncio.get_running_loop()
+        while True:
+            for head in list(self.core.store.heads.values()):
+                for tile in range(head.size // 256):
+                    await asyncio.sleep(_SCRUB_EVERY_S)
+                    try:
+                        await loop.run_in_executor(None, self.core.store.scrub, head.origin, tile)
+                    except Fatal as fatal:
+                        _log.error("log_damaged", origin=head.origin, reason=str(fatal.reason))
+                        await self.core.store.stop_log(head.origin, fatal.reason)
+                        break
+            await asyncio.sleep(_SCRUB_EVERY_S)
+
+    def _linked(self, node: str, origin: str, up: bool) -> None:
+        self.metrics.link_connected.labels(node, origin).set(1 if up else 0)
+
+    async def _observe(self) -> None:
+        """Carry the plain counts of the rooms into the metrics once a second."""
+        before, memo_before = replace(self.core.store.counts), (0, 0, 0)
+        while True:
+            await asyncio.sleep(1.0)
+            now, memo = self.core.store.counts, self.core.memo
+            self.metrics.fsyncs.inc(now.fsyncs - before.fsyncs)
+            before = replace(now)
+            hits, misses, evicted = memo.hits, memo.misses, memo.evicted
+            self.metrics.decision_memo_hits.inc(hits - memo_before[0])
+            self.metrics.decision_memo_misses.inc(misses - memo_before[1])
+            self.metrics.decision_memo_evictions.inc(evicted - memo_before[2])
+            memo_before = (hits, misses, evicted)
+            for head in self.core.store.heads.values():
+                self.metrics.log_entries.labels(head.origin).set(head.size)
+                self.metrics.lane_stopped.labels(head.origin).set(1 if head.stopped else 0)
+            for origin, held in self.writers.held().items():
+                lag = self.core.store.size(origin) - held
+                self.metrics.held_lag_entries.labels(origin).set(lag)
+
+
+async def _kept(loop: Coroutine[Any, Any, None]) -> None:
+    """A loop that fails is told once, loudly; the node keeps serving what it can."""
+    try:
+        await loop
+    except asyncio.CancelledError:
+        raise
+    except Exception:
+        _log.exception("loop_failed")
+        raise
+
+
+def _certificates(settings: Settings, register: Register, *, dev: bool) -> CertificateFiles:
+    domains = {node.trust_domain for node in register.nodes} | set(settings.clients.trust_domains)
+    crls = settings.files.crls
+    return CertificateFiles(
+        settings.tls.cert,
+        settings.tls.key,
+        {domain: settings.files.roots / f"{domain}.pem" for domain in domains},
+        {d: [crls / f"{d}.pem"] for d in domains if (crls / f"{d}.pem").exists()} if crls else None,
+        dev=dev,
+    )
+
+
+def _engine(settings: Settings) -> Engine:
+    asked = settings.engine
+    if asked.kind == "embedded":
+        return EmbeddedEngine()
+    tls = None
+    if asked.ca is not None:
+        tls = Tls(ca=asked.ca, certificate=asked.cert, key=asked.key)
+    if asked.socket is not None:
+        address = Address(unix_socket=asked.socket)
+    else:
+        host, _, port = (asked.url or "").rpartition("//")[2].partition(":")
+        address = Address(host=host, port=int(port or 8181), tls=tls)
+    return ServerEngine(address, OpaCheck(Path(shutil.which("opa") or "opa")))
+
+
+def _backends(settings: Settings, trust_domain: str) -> dict[str, Target]:
+    return {
+        service: Target(
+            backend.address, trust_domain, backend.server_name or backend.address.rpartition(":")[0]
+        )
+        for service, backend in settings.backends.items()
+    }
+
+
+def _tokens(settings: Settings, audience: str) -> TokenVerifier:
+    """The keys that sign tokens, by party. A file is PEM; its key id is the file's stem."""
+    issuers = {
+        party: [TokenKey.from_pem(path.stem, path.read_bytes()) for path in paths]
+        for party, paths in settings.tokens.items()
+    }
+    return TokenVerifier(issuers, audience)
+
+
+def _outlets(core: Core) -> list[Outlet]:
+    found = []
+    for origin in core.topology.own():
+        if origin == core.topology.home:
+            continue
+        peer = core.register.node(origin.split("/")[2])
+        target = Target(
+            peer.address, peer.trust_domain, node_server_name(peer.id, peer.trust_domain)
+        )
+        found.append(Outlet(origin, peer.id, target, core.cosigner_of(peer.id)))
+    return found
+
+
+async def run(settings: Settings, *, dev: bool = False) -> None:
+    """Serve until SIGTERM or SIGINT, then drain."""
+    node = Node(settings, dev=dev)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stop.set)
+    try:
+        await node.start()
+        await stop.wait()
+    finally:
+        await node.stop()
+
+
+def serve(config_path: Path, *, dev: bool = False) -> int:
+    """``xbgateway serve``: returns the exit code; raises ``GatewayError`` where it cannot start."""
+    settings = load_settings(config_path)
+    configure_logging(settings.log.level, settings.log.format, node=settings.node)
+    problems = check(settings)
+    if problems:
+        raise Refused(Reason.CONFIG_INVALID, problems[0])
+    # ECDSA certificates alone leave no usable TLS 1.2 suite (crypto notes in docs/operators.md);
+    # set before gRPC reads it.
+    os.environ.setdefault("GRPC_SSL_CIPHER_SUITES", "ECDHE-RSA-AES256-GCM-SHA384")
+    with contextlib.suppress(KeyboardInterrupt):
+        uvloop.run(run(settings, dev=dev))
+    return 0

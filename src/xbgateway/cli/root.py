@@ -1,0 +1,47 @@
+"""The tree of commands. Says nothing itself."""
+
+import typer
+
+from xbgateway.cli import (
+    call,
+    certs,
+    decision,
+    exchange,
+    keys,
+    log,
+    party,
+    policy,
+    register,
+    serve,
+    token,
+)
+from xbgateway.cli.ending import Program
+
+app = typer.Typer(
+    name="xbgateway",
+    cls=Program,
+    help="Gateway for cross-border government data: decided, sealed, logged, provable.",
+    no_args_is_help=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+for command in (serve.serve, serve.check_config, call.call, serve.version):
+    app.command()(command)
+for name, group in (
+    ("certs", certs.app),
+    ("keys", keys.app),
+    ("register", register.app),
+    ("party", party.app),
+    ("token", token.app),
+    ("exchange", exchange.app),
+    ("log", log.app),
+    ("policy", policy.app),
+    ("decision", decision.app),
+):
+    app.add_typer(group, name=name)
+
+
+def main() -> None:
+    """The ``xbgateway`` program."""
+    app()

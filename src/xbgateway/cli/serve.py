@@ -1,0 +1,162 @@
+"""The node itself: run it, check what it would run with, say what it is made of."""
+
+import platform
+import shutil
+from collections.abc import Iterator
+from importlib.metadata import version as installed
+from pathlib import Path
+from typing import Annotated
+
+import apsw
+import typer
+
+from xbgateway.cli.ending import Ending, tell
+from xbgateway.cli.output import Format, Output, listed, shown
+from xbgateway.core import NodeKeys
+from xbgateway.identity import CertificateFiles, SpiffeId, TrustStore
+from xbgateway.identity.issuing import pem_of
+from xbgateway.identity.pem import certificates_of
+from xbgateway.identity.trust import TLS_VERSION
+from xbgateway.model.clock import SystemClock
+from xbgateway.model.entry import VERSION
+from xbgateway.model.errors import GatewayError, Reason, Refused
+from xbgateway.policy.engine import OPA_VERSION, EmbeddedEngine, OpaCheck
+from xbgateway.policy.revision import load_directory
+from xbgateway.register import Register, build_catalogue, load_register
+from xbgateway.settings import Settings, check, load_settings
+
+Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="The node's TOML file.")]
+
+
+def serve(config: Config) -> int:
+    """Run the node that CONFIG describes, until SIGTERM; then drain and end with 0."""
+    # Only this command needs the whole node; every other one starts faster without.
+    from xbgateway.app import serve as run  # noqa: PLC0415
+
+    return run(config)
+
+
+def check_config(config: Config, output: Output = Format.TABLE) -> int:
+    """Check settings, files, certificates, keys, register and policies, without starting.
+
+    Every setting in force is shown with where it came from: env, file or default. Ends with 5
+    where something is wrong; all problems are told, not only the first.
+    """
+    settings = load_settings(config)
+    problems = check(settings) or list(_deeper(settings))
+    effective = [
+        {"key": one.key, "value": one.value, "origin": one.origin} for one in settings.describe()
+    ]
+    if output is Format.JSON:
+        shown({"settings": effective, "problems": problems, "ok": not problems}, output)
+    else:
+        listed(effective, ("key", "value", "origin"), output)
+    for problem in problems:
+        tell(f"error: CONFIG_INVALID: {problem}")
+    if problems:
+        return Ending.CONFIGURATION
+    if output is Format.TABLE:
+        print(f"{config}: node {settings.node} can start")
+    return Ending.OK
+
+
+def version(output: Output = Format.TABLE) -> None:
+    """Versions of the gateway, of what it decides and stores with, and of its formats."""
+    shown(
+        {
+            "xbgateway": installed("xbgateway"),
+            "opa": OPA_VERSION,
+            "sqlite": apsw.sqlite_lib_version(),
+            "python": platform.python_version(),
+            "grpc": installed("grpcio"),
+            "protocols": [
+                "xbgateway.api.exchange.v1",
+                "xbgateway.api.link.v1",
+                "xbgateway.api.log.v1",
+                "xbgateway.api.catalogue.v1",
+            ],
+            "entry": f"v{VERSION}",
+            "log": ["c2sp.org/tlog-tiles@v1.0.0", "c2sp.org/tlog-proof@v1"],
+        },
+        output,
+    )
+
+
+def _deeper(settings: Settings) -> Iterator[str]:
+    """What only reading the files shows: each part that fails is one sentence."""
+    register: Register | None = None
+    try:
+        file = settings.files.register_file
+        register = load_register(file.read_bytes(), file.parent)
+        build_catalogue(register)
+    except (GatewayError, OSError) as error:
+        yield f"files.register_file: {_said(error)}"
+    for key, step in (
+        ("files.keys", lambda: _keys(settings, register)),
+        ("tls", lambda: _certificates(settings, register)),
+        ("files.policies", lambda: _policies(settings)),
+        ("backends", lambda: _backends(settings, register)),
+    ):
+        try:
+            step()
+        except (GatewayError, OSError) as error:
+            yield f"{key}: {_said(error)}"
+
+
+def _said(error: GatewayError | OSError) -> str:
+    return error.sentence if isinstance(error, GatewayError) else str(error)
+
+
+def _keys(settings: Settings, register: Register | None) -> None:
+    if register is None:
+        return
+    me = register.node(settings.node)
+    keys = NodeKeys.load(settings.files.keys, me.trust_domain, settings.node)
+    for name, public, registered in (
+        ("log.key", keys.log.verifier.public_key, me.log_key),
+        ("cosign.key", keys.cosigner.verifier.public_key, me.cosign_key),
+    ):
+        if public.hex() != registered:
+            raise _wrong(f"{name} is not the key that the register has for node {settings.node}")
+
+
+def _certificates(settings: Settings, register: Register | None) -> None:
+    if register is None:
+        return
+    me = register.node(settings.node)
+    domains = {n.trust_domain for n in register.nodes} | set(settings.clients.trust_domains)
+    lists = {d: settings.files.crls / f"{d}.pem" for d in domains} if settings.files.crls else {}
+    found = CertificateFiles(
+        settings.tls.cert,
+        settings.tls.key,
+        {domain: settings.files.roots / f"{domain}.pem" for domain in domains},
+        {domain: [path] for domain, path in lists.items() if path.exists()},
+    ).current
+    leaf, *above = (pem_of(one) for one in certificates_of(found.chain, "certificate chain"))
+    identity = TrustStore(found.roots, found.crls).identify(
+        leaf, above, TLS_VERSION, SystemClock().now()
+    )
+    wanted = str(SpiffeId(me.trust_domain, "node", settings.node))
+    if identity.spiffe_id != wanted:
+        raise _wrong(f"the certificate is of {identity.spiffe_id}, the node is {wanted}")
+
+
+def _policies(settings: Settings) -> None:
+    bundle = load_directory(settings.files.policies).bundle()
+    if settings.engine.kind == "embedded":
+        EmbeddedEngine().load(bundle).close()
+    else:
+        OpaCheck(Path(shutil.which("opa") or "opa"))(bundle)
+
+
+def _backends(settings: Settings, register: Register | None) -> None:
+    if register is None:
+        return
+    here = {party.id for party in register.parties_of(settings.node)}
+    provided = {o.service for o in register.document.services if o.provider in here}
+    for service in sorted(provided - settings.backends.keys()):
+        raise _wrong(f"{service} is provided at this node and has no address")
+
+
+def _wrong(sentence: str) -> Refused:
+    return Refused(Reason.CONFIG_INVALID, sentence)

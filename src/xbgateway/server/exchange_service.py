@@ -1,0 +1,101 @@
+"""``ExchangeService``: calls without stubs, and what became of a party's exchanges."""
+
+from uuid import UUID
+
+from xbgateway.api.exchange.v1 import exchange_pb2 as wire
+from xbgateway.api.exchange.v1 import exchange_pb2_grpc
+from xbgateway.model.errors import GatewayError, Reason, Refused
+
+from .calls import run
+from .identity import Caller, Context, Identities
+from .pages import PageTokens
+from .ports import Path
+from .status import exchange_trailers
+from .submission import submission
+from .translate import answered, exchange_of, outcome_of, receipt_of, words_of
+
+_LISTING = "exchanges"
+_PAGE_DEFAULT = 50
+_PAGE_MAX = 500
+
+
+class ExchangeService(exchange_pb2_grpc.ExchangeServiceServicer):
+    """Serves the callers of this node. Every method asks first who calls."""
+
+    def __init__(self, identities: Identities, path: Path, pages: PageTokens) -> None:
+        self._identities = identities
+        self._path = path
+        self._pages = pages
+
+    async def Call(  # noqa: N802 - gRPC's name
+        self, request: wire.CallRequest, context: Context
+    ) -> wire.CallResponse:
+        """Run one unary method on the other side."""
+        caller = self._identities.caller(context)
+        asked = submission(
+            caller, request.service, request.method, request.payload, words_of(request)
+        )
+        finished = await run(self._path, asked, context)
+        if finished.decision is not None:
+            return answered(finished, None)
+        context.set_trailing_metadata(exchange_trailers(finished))
+        try:
+            exchange = await self._exchange(caller, finished.exchange)
+        except GatewayError:
+            # The answer stands, and is not withheld because its description cannot be read now.
+            exchange = wire.Exchange(
+                exchange_id=finished.exchange, outcome=outcome_of(finished.outcome)
+            )
+        return answered(finished, exchange)
+
+    async def GetExchange(  # noqa: N802
+        self, request: wire.GetExchangeRequest, context: Context
+    ) -> wire.Exchange:
+        """What is known of one exchange."""
+        caller = self._identities.caller(context)
+        return await self._exchange(caller, exchange_id(request.exchange_id))
+
+    async def ListExchanges(  # noqa: N802
+        self, request: wire.ListExchangesRequest, context: Context
+    ) -> wire.ListExchangesResponse:
+        """The caller's own exchanges, newest first."""
+        caller = self._identities.caller(context)
+        before = self._pages.open(_LISTING, caller.party, request.page_token)
+        size = page_size(request.page_size, _PAGE_DEFAULT, _PAGE_MAX)
+        views, after = await self._path.list(caller.party, size, before)
+        return wire.ListExchangesResponse(
+            exchanges=[exchange_of(view) for view in views],
+            next_page_token=self._pages.seal(_LISTING, caller.party, after) if after else "",
+        )
+
+    async def GetReceipt(  # noqa: N802
+        self, request: wire.GetReceiptRequest, context: Context
+    ) -> wire.Receipt:
+        """Entries and proofs of one exchange."""
+        caller = self._identities.caller(context)
+        exchange = exchange_id(request.exchange_id)
+        proven = await self._path.receipt(caller.party, exchange, caller.auditor)
+        return receipt_of(exchange, list(proven))
+
+    async def _exchange(self, caller: Caller, exchange: str) -> wire.Exchange:
+        return exchange_of(await self._path.get(caller.party, exchange, caller.auditor))
+
+
+def page_size(asked: int, default: int, most: int) -> int:
+    """AIP-158: 0 is the default, too large is coerced. Raises ``Refused(ARGUMENT_INVALID)``."""
+    not_negative("page_size", asked)
+    return min(asked or default, most)
+
+
+def not_negative(field: str, value: int) -> None:
+    """Raises ``Refused(ARGUMENT_INVALID)`` for a negative number."""
+    if value < 0:
+        raise Refused(Reason.ARGUMENT_INVALID, f"{field} is negative.", field=field)
+
+
+def exchange_id(text: str) -> str:
+    """An exchange's id as stores know it. What is no UUID is no exchange: ``EXCHANGE_UNKNOWN``."""
+    try:
+        return str(UUID(text))
+    except ValueError as error:
+        raise Refused(Reason.EXCHANGE_UNKNOWN, "There is no such exchange.") from error

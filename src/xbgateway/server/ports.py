@@ -1,0 +1,148 @@
+"""What the gRPC edge needs from what lies behind it. Adapters fit these; they do not import them.
+
+The edge knows who calls, how long they wait and how errors are spelt. It decides nothing about a
+transfer and writes nothing: :class:`Path` does.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
+
+from xbgateway.exchange.stages import Finished, Submission
+from xbgateway.model.outcome import State
+
+# Where a page of exchanges begins: strictly before this ``(at, exchange)``.
+Before = tuple[str, str]
+# ``(entry, tlog-proof file, origin, index)``
+Proven = tuple[bytes, bytes, str, int]
+
+
+class ExchangeView(Protocol):
+    """What one party may see of one of its exchanges; any frozen value with these attributes."""
+
+    @property
+    def exchange(self) -> str:
+        """Its id, a UUID."""
+
+    @property
+    def state(self) -> State:
+        """What its entries say together."""
+
+    @property
+    def sender(self) -> str:
+        """The calling party."""
+
+    @property
+    def recipient(self) -> str:
+        """The providing party; empty where it was refused before one was chosen."""
+
+    @property
+    def service(self) -> str:
+        """Full name of the service."""
+
+    @property
+    def method(self) -> str:
+        """Name of the method."""
+
+    @property
+    def purpose(self) -> str:
+        """Purpose code."""
+
+    @property
+    def at(self) -> str:
+        """When it began, RFC 3339 UTC."""
+
+    @property
+    def dropped(self) -> tuple[str, ...]:
+        """Fields that obligations removed, ``request:path`` or ``answer:path``."""
+
+    @property
+    def masked(self) -> tuple[str, ...]:
+        """Fields that obligations masked."""
+
+
+class Path(Protocol):
+    """The exchange path of this node."""
+
+    async def call(self, submission: Submission) -> Finished:
+        """Run a submission to its end, or join the run of the same request id.
+
+        Raises ``GatewayError`` before acceptance. It runs on tasks of its own: cancelling whoever
+        awaits never cancels the exchange (pitfall 13).
+        """
+
+    def exchange_of(self, party: str, request_id: str) -> str | None:
+        """The exchange that was accepted under a request id, if any."""
+
+    async def get(self, party: str, exchange: str, auditor: bool) -> ExchangeView:
+        """Raises ``Refused(EXCHANGE_UNKNOWN)`` also when it is another party's."""
+
+    async def list(
+        self, party: str, page_size: int, before: Before | None
+    ) -> tuple[Sequence[ExchangeView], Before | None]:
+        """A party's exchanges, newest first, and where the next page begins; None at the end."""
+
+    async def receipt(self, party: str, exchange: str, auditor: bool) -> Sequence[Proven]:
+        """Its entries with proofs. Raises as :meth:`get`."""
+
+
+class LogView(Protocol):
+    """One log of this node."""
+
+    @property
+    def origin(self) -> str:
+        """Its name."""
+
+    @property
+    def role(self) -> str:
+        """``own``, ``mirror`` or ``home``."""
+
+    @property
+    def size(self) -> int:
+        """Durable entries."""
+
+    @property
+    def checkpoint(self) -> bytes:
+        """The latest checkpoint with all signatures; empty where there is none yet."""
+
+    @property
+    def held_size(self) -> int:
+        """Size up to which the peer says that it holds the log."""
+
+    @property
+    def stopped(self) -> str:
+        """Why it stopped; empty while it runs."""
+
+
+class LogEntry(Protocol):
+    """One entry and where it stands."""
+
+    @property
+    def origin(self) -> str:
+        """The log's name."""
+
+    @property
+    def index(self) -> int:
+        """Its place."""
+
+    @property
+    def entry(self) -> bytes:
+        """To the byte."""
+
+
+class Logs(Protocol):
+    """The node's logs, read only. Unknown origins and indexes: ``Refused(ENTRY_UNKNOWN)``."""
+
+    async def logs(self) -> Sequence[LogView]:
+        """Every log, in the order of the store."""
+
+    async def entries(self, origin: str, start: int, count: int) -> Sequence[LogEntry]:
+        """At most ``count`` entries from ``start`` on; fewer only at the end of the log."""
+
+    async def entries_of(self, exchange: str, origin: str) -> Sequence[LogEntry]:
+        """Every entry of an exchange in one log, in order."""
+
+    def tail(self, origin: str | None, start: int) -> AsyncIterator[LogEntry]:
+        """Entries from ``start`` on, then each new one; ``None``: the new ones of every log."""
+
+    async def prove(self, origin: str, index: int) -> tuple[bytes, bytes]:
+        """``(entry, tlog-proof file)``."""

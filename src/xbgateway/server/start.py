@@ -1,0 +1,230 @@
+"""Starts, watches and drains the node's two ports: one for callers, one for peers.
+
+TLS 1.3 only: gRPC for Python cannot switch 1.2 off, so every call over it is refused by the edge.
+A process that sets :data:`TLS13_ONLY` in its environment *before it imports grpc* leaves TLS 1.2 no
+cipher suite that works with our ECDSA certificates, and refuses it in the handshake already.
+
+Stopping is never automatic (pitfall 17): ``drain`` says NOT_SERVING, lets balancers notice, takes
+no new calls, lets running ones end, and only then lets go of the peers, without whom exchanges
+cannot end. What the path still runs then is the path's to drain.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import structlog
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from xbgateway.api.exchange.v1 import exchange_pb2, exchange_pb2_grpc
+from xbgateway.api.log.v1 import log_pb2, log_pb2_grpc
+from xbgateway.model import limits
+from xbgateway.model.errors import Fatal, GatewayError, Reason
+from xbgateway.register import Catalogue
+
+from .credentials import Credentials
+from .exchange_service import ExchangeService
+from .identity import Identities
+from .inflight import LIMITS, InFlight, Work
+from .interceptors import Edge
+from .log_service import LogService
+from .pages import PageTokens
+from .ports import Logs, Path
+from .proxy import Proxy
+from .reflection import Reflection
+from .refusals import Refusals
+
+_log = structlog.get_logger("xbgateway.server")
+
+TLS13_ONLY = ("GRPC_SSL_CIPHER_SUITES", "ECDHE-RSA-AES256-GCM-SHA384")
+# What ended in time still has to be written out; watchers of health are cut off after it.
+_FLUSH_S = 0.25
+Registrar = Callable[[grpc.aio.Server], None]
+
+_EXCHANGE = exchange_pb2.DESCRIPTOR.services_by_name["ExchangeService"]
+_LOG = log_pb2.DESCRIPTOR.services_by_name["LogService"]
+_HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"]
+_REFLECTION = reflection_pb2.DESCRIPTOR.services_by_name["ServerReflection"]
+_SERVICES = (_EXCHANGE.full_name, _LOG.full_name)
+_OPTIONS = (
+    # A second process on the same port fails loudly instead of taking half the calls (pitfall 1).
+    ("grpc.so_reuseport", 0),
+    ("grpc.max_receive_message_length", limits.MESSAGE_BYTES_MAX),
+    ("grpc.max_send_message_length", limits.MESSAGE_BYTES_MAX),
+    ("grpc.max_concurrent_streams", limits.STREAMS_PER_CONNECTION_MAX),
+    ("grpc.max_connection_age_ms", limits.CONNECTION_AGE_S_MAX * 1000),
+    ("grpc.max_connection_age_grace_ms", limits.CONNECTION_AGE_GRACE_S * 1000),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", limits.PING_INTERVAL_S_MIN * 1000),
+    ("grpc.keepalive_permit_without_calls", 1),
+)
+
+
+def _paths(service: Any, work: Work) -> dict[str, Work]:
+    return {f"/{service.full_name}/{method.name}": work for method in service.methods}
+
+
+def _works() -> dict[str, Work]:
+    """The class of every method that the node itself has; all others are exchanges."""
+    works = {
+        **_paths(_EXCHANGE, Work.READ),
+        **_paths(_LOG, Work.READ),
+        **_paths(_HEALTH, Work.FREE),
+        **_paths(_REFLECTION, Work.FREE),
+    }
+    works[f"/{_EXCHANGE.full_name}/Call"] = Work.EXCHANGE
+    works[f"/{_LOG.full_name}/TailEntries"] = Work.TAIL
+    return works
+
+
+@dataclass(frozen=True, slots=True)
+class ServerOptions:
+    """Where to listen and how to behave. Addresses are ``host:port``; port 0 takes a free one."""
+
+    clients_address: str
+    peers_address: str | None = None
+    errors_page: str = "docs/errors.md"  # where Help links lead
+    exchanges_in_flight: int = limits.EXCHANGES_IN_FLIGHT_MAX
+    balancer_wait_s: float = 0.0  # between NOT_SERVING and taking no more calls
+    readiness_poll_s: float = 1.0
+    credentials_poll_s: float = 2.0
+    reflection: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The ports that are listened on."""
+
+    clients: int
+    peers: int | None
+
+
+class Server:
+    """Both ports of one node. Make it on the event loop that it is to run on (pitfall 6).
+
+    ``ready`` says why the node cannot serve, or None; ``page_key`` is 32 secret bytes that every
+    process of the node shares; ``peer_services`` add what is served to peers.
+    """
+
+    def __init__(
+        self,
+        options: ServerOptions,
+        *,
+        credentials: Credentials,
+        identities: Identities,
+        path: Path,
+        logs: Logs,
+        catalogue: Callable[[], Catalogue],
+        refusals: Refusals,
+        ready: Callable[[], GatewayError | None],
+        page_key: bytes,
+        peer_services: Sequence[Registrar] = (),
+    ) -> None:
+        self._options = options
+        self._credentials = credentials
+        self._catalogue = catalogue
+        self._ready = ready
+        self._health = health.aio.HealthServicer()
+        self._draining = asyncio.Event()
+        self._in_flight = InFlight({**LIMITS, Work.EXCHANGE: options.exchanges_in_flight})
+        self._drained: asyncio.Task[None] | None = None
+        self._watching: list[asyncio.Task[None]] = []
+        self._clients = self._server(_works(), Work.EXCHANGE, refusals)
+        exchanges = ExchangeService(identities, path, PageTokens(page_key))
+        exchange_pb2_grpc.add_ExchangeServiceServicer_to_server(exchanges, self._clients)
+        entries = LogService(identities, path, logs, self._draining)
+        log_pb2_grpc.add_LogServiceServicer_to_server(entries, self._clients)
+        if options.reflection:
+            names = (*_SERVICES, _HEALTH.full_name, _REFLECTION.full_name)
+            add_reflection: Any = reflection_pb2_grpc.add_ServerReflectionServicer_to_server
+            add_reflection(Reflection(names, catalogue), self._clients)
+        # Last, since it takes whatever is left.
+        self._clients.add_generic_rpc_handlers((Proxy(identities, path, catalogue),))
+        self._peers: grpc.aio.Server | None = None
+        if options.peers_address is not None:
+            # The link bounds itself: one stream for each log of each registered peer.
+            self._peers = self._server({}, Work.FREE, refusals)
+            for register in peer_services:
+                register(self._peers)
+
+    def _server(
+        self, works: dict[str, Work], otherwise: Work, refusals: Refusals
+    ) -> grpc.aio.Server:
+        edge = Edge(
+            works=works,
+            otherwise=otherwise,
+            in_flight=self._in_flight,
+            refusals=refusals,
+            page=self._options.errors_page,
+        )
+        # No thread pool: every handler is a coroutine, and the bound on calls is ours (pitfall 4).
+        server = grpc.aio.server(interceptors=(edge,), options=_OPTIONS)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        return server
+
+    async def start(self) -> Ports:
+        """Listen and serve. Raises ``Fatal(CONFIG_INVALID)`` where an address is not to be had."""
+        clients = self._bind(self._clients, self._options.clients_address)
+        peers = None
+        if self._peers is not None and self._options.peers_address is not None:
+            peers = self._bind(self._peers, self._options.peers_address)
+        await self._tell_health()
+        await self._clients.start()
+        if self._peers is not None:
+            await self._peers.start()
+        loop = asyncio.get_running_loop()
+        self._watching = [
+            loop.create_task(self._watch(self._tell_health, self._options.readiness_poll_s)),
+            loop.create_task(self._watch(self._renew, self._options.credentials_poll_s)),
+        ]
+        return Ports(clients, peers)
+
+    def _bind(self, server: grpc.aio.Server, address: str) -> int:
+        try:
+            return server.add_secure_port(address, self._credentials.for_server())
+        except RuntimeError as error:
+            raise Fatal(
+                Reason.CONFIG_INVALID,
+                f"The address {address} cannot be listened on; does another process hold it?",
+                address=address,
+            ) from error
+
+    async def drain(self, grace_s: float) -> None:
+        """Stop in order; calls under way get ``grace_s`` seconds. Again: the first one's end."""
+        if self._drained is None:
+            self._drained = asyncio.get_running_loop().create_task(self._drain(grace_s))
+        await asyncio.shield(self._drained)
+
+    async def _drain(self, grace_s: float) -> None:
+        self._draining.set()
+        await self._health.enter_graceful_shutdown()
+        await asyncio.sleep(self._options.balancer_wait_s)
+        # We count for ourselves: gRPC would wait the whole grace for watchers of health, who never
+        # end, and a second, sooner stop beside the first one crashes the process (1.85.1).
+        self._in_flight.close()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._in_flight.idle(), grace_s)
+        await self._clients.stop(_FLUSH_S)
+        if self._peers is not None:
+            await self._peers.stop(_FLUSH_S)
+        for task in self._watching:
+            task.cancel()
+        await asyncio.gather(*self._watching, return_exceptions=True)
+
+    async def _watch(self, look: Callable[[], Awaitable[None]], every_s: float) -> None:
+        while True:
+            await asyncio.sleep(every_s)
+            await look()
+
+    async def _renew(self) -> None:
+        await self._credentials.poll()
+
+    async def _tell_health(self) -> None:
+        """Say of each service, and of the node as a whole, whether it serves."""
+        status = health_pb2.HealthCheckResponse
+        told = status.NOT_SERVING if self._ready() is not None else status.SERVING
+        for name in ("", *_SERVICES, *self._catalogue().services):
+            await self._health.set(name, told)
