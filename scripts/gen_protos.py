@@ -44,7 +44,8 @@ def generate(out: Path) -> None:
 
 
 def _well_known() -> Path:
-    import grpc_tools  # noqa: PLC0415 - a development dependency, needed here only
+    # A development dependency, needed here only.
+    import grpc_tools  # type: ignore[import-untyped]  # noqa: PLC0415
 
     return Path(grpc_tools.__file__).parent / "_proto"
 

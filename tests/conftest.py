@@ -1,29 +1,39 @@
-"""Outside tools are skipped visibly where they are missing, and are an error in CI."""
+"""Which tests run here and beside each other, and what is said at the end.
+
+Outside tools are skipped visibly where they are missing, and are an error in CI. Under ``-n 2
+--dist loadgroup`` the areas that start processes or measure time share one worker, so that no two
+of their tests run at once; what is pure runs on the other.
+"""
 
 import os
 import shutil
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import pytest
 
 TOOL_DIRECTORIES = [str(Path.home() / "go" / "bin"), "/usr/local/go/bin"]
 os.environ["PATH"] = os.pathsep.join([*TOOL_DIRECTORIES, os.environ.get("PATH", "")])
+HERE = Path(__file__).resolve().parent
+ALONE = {"cli", "contract", "faults", "process"}
+MISSING = "outside tool missing: "
 
-_missing: dict[str, int] = {}
+_seconds: dict[str, float] = defaultdict(float)
+_tests: Counter[str] = Counter()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Skip the long counts by default, and tests whose tool is not installed."""
     run_long = config.getoption("-m") != ""
     for item in items:
+        if item.path.relative_to(HERE).parts[0] in ALONE:
+            item.add_marker(pytest.mark.xdist_group("alone"))
         if item.get_closest_marker("long") and not run_long:
             item.add_marker(pytest.mark.skip(reason="full counts: make test-long"))
         for marker in item.iter_markers("tool"):
             name = str(marker.args[0])
-            if shutil.which(name) is None:
-                _missing[name] = _missing.get(name, 0) + 1
-                if os.environ.get("CI") != "true":
-                    item.add_marker(pytest.mark.skip(reason=f"outside tool missing: {name}"))
+            if shutil.which(name) is None and os.environ.get("CI") != "true":
+                item.add_marker(pytest.mark.skip(reason=MISSING + name))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -33,7 +43,19 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             pytest.fail(f"CI needs the outside tool {marker.args[0]!r}; see .ci/run")
 
 
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Add up the time of each area: the folder below ``tests``."""
+    folders = report.nodeid.partition("::")[0].split("/")[1:-1]
+    area = folders[0] if folders else "house"
+    _seconds[area] += report.duration
+    _tests[area] += report.when == "call"
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Name every missing tool and how many tests wait for it."""
-    for name, count in sorted(_missing.items()):
-        terminalreporter.write_line(f"outside tool missing: {name} ({count} tests need it)")
+    """Say where the time went, and which missing tools how many tests wait for."""
+    for area, seconds in sorted(_seconds.items(), key=lambda one: -one[1]):
+        terminalreporter.write_line(f"{seconds:7.1f} s  {_tests[area]:5} tests  tests/{area}")
+    reasons = [str(one.longrepr) for one in terminalreporter.stats.get("skipped", [])]
+    waiting = Counter(text.partition(MISSING)[2].strip("')") for text in reasons if MISSING in text)
+    for name, count in sorted(waiting.items()):
+        terminalreporter.write_line(f"{MISSING}{name} ({count} tests need it)")

@@ -7,7 +7,6 @@ recover → serve. Stop: health NOT_SERVING → no new calls → paths to their 
 
 import asyncio
 import contextlib
-import os
 import shutil
 import signal
 from collections.abc import Coroutine
@@ -38,6 +37,7 @@ from xbgateway.settings import Settings, check, load_settings
 
 _log = structlog.get_logger("node")
 _CERTIFICATES_EVERY_S = 2.0
+_ENGINE_EVERY_S = 5.0
 # One tile of 256 entries: a million entries in about an hour, at no cost that anybody notices.
 _SCRUB_EVERY_S = 1.0
 
@@ -141,6 +141,7 @@ class Node:
             ),
         )
         self._renewed = asyncio.Event()
+        self._engine_error: GatewayError | None = None
         self._exposition: Exposition | None = None
         self._loops: list[asyncio.Task[None]] = []
 
@@ -156,6 +157,7 @@ class Node:
         for loop in (
             self.writers.run(), self.core.gateway.run(), self._renew_channels(),
             self._rotate(), self._observe(), self._sum_refusals(), self._scrub(),
+            self._ask_engine(),
         ):  # fmt: skip
             self._loops.append(asyncio.create_task(_kept(loop)))
         _log.info("serving", revision=self.core.revision.id, version=self.register.version)
@@ -179,6 +181,8 @@ class Node:
         """``None`` while the node can take calls, else why it cannot."""
         if self.core.store.broken is not None:
             return self.core.store.broken
+        if self._engine_error is not None:
+            return self._engine_error
         stopped = [h.origin for h in self.core.store.heads.values() if h.stopped]
         if stopped:
             return Unavailable(
@@ -209,6 +213,22 @@ class Node:
                     _log.info("sealing_key_announced")
             except GatewayError as error:
                 _log.warning("sealing_key_refused", reason=str(error.reason))
+
+    async def _ask_engine(self) -> None:
+        """Whether the engine still answers; without it nothing moves, and health says so."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                # An empty input is denied by the shape rule: any well-formed decision will do.
+                await loop.run_in_executor(
+                    None, self.core.snapshot.decide, b"{}", self.settings.engine.timeout_ms
+                )
+                self._engine_error = None
+            except GatewayError as error:
+                if self._engine_error is None:
+                    _log.error("engine_gone", reason=str(error.reason))
+                self._engine_error = error
+            await asyncio.sleep(_ENGINE_EVERY_S)
 
     async def _sum_refusals(self) -> None:
         """Refusals before admission, as one home-log entry per source, reason and minute."""
@@ -359,9 +379,6 @@ def serve(config_path: Path, *, dev: bool = False) -> int:
     problems = check(settings)
     if problems:
         raise Refused(Reason.CONFIG_INVALID, problems[0])
-    # ECDSA certificates alone leave no usable TLS 1.2 suite (crypto notes in docs/operators.md);
-    # set before gRPC reads it.
-    os.environ.setdefault("GRPC_SSL_CIPHER_SUITES", "ECDHE-RSA-AES256-GCM-SHA384")
     with contextlib.suppress(KeyboardInterrupt):
         uvloop.run(run(settings, dev=dev))
     return 0

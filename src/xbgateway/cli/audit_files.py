@@ -48,8 +48,9 @@ def verify_receipt(
     verdict = Verdict(str(proof_file), "", "receipt")
     try:
         proof = Proof.unmarshal(_read(proof_file, PROOF_BYTES_MAX))
-        entry = _read(proof_file.with_name(proof_file.name.removesuffix(PROOF) + ENTRY),
-                      ENTRY_BYTES_MAX)
+        entry = _read(
+            proof_file.with_name(proof_file.name.removesuffix(PROOF) + ENTRY), ENTRY_BYTES_MAX
+        )
         claimed = Checkpoint.parse(Note.parse(proof.checkpoint).text)
         verdict.origin, verdict.size = claimed.origin, claimed.size
         cosigner = _cosigner(proof.checkpoint, trust.cosigner(claimed.origin), cosigned=cosigned)
@@ -63,14 +64,14 @@ def verify_receipt(
         verdict.blame(proof_file.name, error)
         return verdict, None
     exchange = getattr(read, "exchange", None)
-    verdict.notes.append(f"entry {proof.index}: {read.kind}" + (f" of {exchange}" if exchange else ""))
+    verdict.notes.append(
+        f"entry {proof.index}: {read.kind}" + (f" of {exchange}" if exchange else "")
+    )
     position = Position(claimed.origin, parse(claimed.origin).writer, proof.index)
     return verdict, Placed(position, leaf_hex(entry), read)
 
 
-def _cosigner(
-    note: bytes, cosigner: NoteVerifier | None, *, cosigned: bool
-) -> NoteVerifier | None:
+def _cosigner(note: bytes, cosigner: NoteVerifier | None, *, cosigned: bool) -> NoteVerifier | None:
     """The cosigner that must have signed: if it claims to have, or if it is asked for."""
     if cosigner is None:
         return None
@@ -84,7 +85,9 @@ def _read(path: Path, bytes_max: int) -> bytes:
         with path.open("rb") as file:
             content = file.read(bytes_max + 1)
     except OSError as error:
-        raise Refused(Reason.PROOF_INVALID, f"{path.name} cannot be read: {error.strerror}") from error
+        raise Refused(
+            Reason.PROOF_INVALID, f"{path.name} cannot be read: {error.strerror}"
+        ) from error
     if len(content) > bytes_max:
         raise Refused(Reason.PROOF_INVALID, f"{path.name} is larger than it can be")
     return content

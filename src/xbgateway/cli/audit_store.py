@@ -24,6 +24,7 @@ from xbgateway.tlog import (
     Checkpoint,
     Frontier,
     Note,
+    NoteVerifier,
     PathReader,
     audit_history,
     audit_log,
@@ -118,6 +119,8 @@ def verify_store(store: Store, trust: Trust, *, cosigned: bool = False) -> list[
 
 def verify_anchors(store: Store, log: StoredLog, anchors: dict[int, str], into: Verdict) -> None:
     """A home log against what its node anchored in control lanes (size → root, hex)."""
+    if not anchors:
+        return
     frontier = Frontier()
     for _index, raw in store.entries(log.origin, log.size):
         frontier.append(leaf_hash(raw))
@@ -201,6 +204,17 @@ def _verify_log(
     if report.checkpoint is None:
         return
     _check_tail(log, report.checkpoint.size, verdict)
+    _check_held(log, cosigner, verdict, cosigned=cosigned)
+    if report.findings:
+        return
+    others = [one for one in (log.checkpoint, log.held) if one is not None and one != note]
+    verdict.findings.extend(audit_history(read, report.checkpoint, others, verifier))
+
+
+def _check_held(
+    log: StoredLog, cosigner: NoteVerifier | None, verdict: Verdict, *, cosigned: bool
+) -> None:
+    """The peer's word that it holds the log. Raises ``Fatal(CHECKPOINT_SIGNATURE)``."""
     if log.held is not None:
         if cosigner is None:
             verdict.notes.append("the peer's cosignature is there, its key is not")
@@ -209,10 +223,6 @@ def _verify_log(
             verdict.held_size, verdict.held_by = size_of(log.held), cosigner.name
     elif cosigned and log.role == "own" and cosigner is not None and log.size:
         verdict.find(CHECKPOINT_PATH, Reason.CHECKPOINT_SIGNATURE, "the peer has not cosigned")
-    if report.findings:
-        return
-    others = [one for one in (log.checkpoint, log.held) if one is not None and one != note]
-    verdict.findings.extend(audit_history(read, report.checkpoint, others, verifier))
 
 
 def _check_tail(log: StoredLog, signed: int, verdict: Verdict) -> None:
@@ -233,7 +243,7 @@ def _entries(store: Store, log: StoredLog, verdict: Verdict) -> int | None:
     unread: int | None = None
     count = 0
     for index, raw in store.entries(log.origin, log.size):
-        count = index + 1
+        count += 1
         try:
             entry: Entry = decode(raw)
         except Refused as refused:
@@ -244,7 +254,8 @@ def _entries(store: Store, log: StoredLog, verdict: Verdict) -> int | None:
         if isinstance(entry, Anchor):
             store.anchors.setdefault(entry.origin, {})[entry.size] = entry.root
     if count < log.size:
-        verdict.find("entries", Reason.LOG_SIZE, "rows are missing", None)
+        sentence = f"{log.size - count} of {log.size} rows are missing"
+        verdict.find("entries", Reason.LOG_SIZE, sentence)
     return unread
 
 

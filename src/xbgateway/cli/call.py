@@ -30,6 +30,7 @@ Descriptors = Annotated[
 
 @connected
 def call(
+    *,
     method: Method,
     connection: Connection,
     data: Data = "{}",

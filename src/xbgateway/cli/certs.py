@@ -14,9 +14,7 @@ from xbgateway.identity.certs import dev_plan, make_dev_certificates
 from xbgateway.identity.certs import revoke as revoke_leaf
 from xbgateway.model.errors import Reason, Refused
 
-app = typer.Typer(
-    help="Certificates: made for development, shown, revoked.", rich_markup_mode=None
-)
+app = typer.Typer(help="Certificates: made for development, shown, revoked.", rich_markup_mode=None)
 
 Parties = Annotated[
     list[str] | None,

@@ -85,7 +85,9 @@ class Connection:
                 server_name=values.get("server_name"),
             )
         except (ValueError, TypeError) as error:
-            raise Refused(Reason.CONFIG_INVALID, f"the connection cannot be used: {error}") from error
+            raise Refused(
+                Reason.CONFIG_INVALID, f"the connection cannot be used: {error}"
+            ) from error
 
 
 def connected(command: Callable[..., _Result]) -> Callable[..., _Result]:

@@ -5,7 +5,7 @@ output, so that a pipe never carries a complaint.
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import IntEnum
 from typing import Any
 
@@ -135,9 +135,8 @@ def ended(command: Callable[[], Any]) -> int:
 class Program(TyperGroup):
     """The top of the command tree: every command below it ends through :func:`ended`."""
 
-    def main(self, *arguments: Any, standalone_mode: bool = True, **more: Any) -> Any:
+    def main(self, args: Sequence[str] | None = None, *_: Any, **more: Any) -> Any:
         """Parse, run, exit."""
-        del standalone_mode
-        more["prog_name"] = PROGRAM
+        more |= {"prog_name": PROGRAM, "standalone_mode": False}
         run = super().main
-        sys.exit(ended(lambda: run(*arguments, standalone_mode=False, **more)))
+        sys.exit(ended(lambda: run(args, **more)))

@@ -109,14 +109,12 @@ def retire(
     path = dict(_retired(directory)).get(time)
     if path is None:
         raise Refused(Reason.CONFIG_INVALID, f"there is no seal-{time}.key in {directory}")
-    age_s = (
-        datetime.now(UTC) - datetime.strptime(time, _TIME).replace(tzinfo=UTC)
-    ).total_seconds()
+    age_s = (datetime.now(UTC) - datetime.strptime(time, _TIME).replace(tzinfo=UTC)).total_seconds()
     if age_s < SEALING_RETIRED_S and not early:
         days = SEALING_RETIRED_S / 86_400
         raise Refused(
             Reason.KEY_RETIRED,
-            f"seal-{time}.key was replaced less than {days:.0f} days ago; --early deletes it anyway",
+            f"seal-{time}.key was replaced less than {days:.0f} days ago (--early deletes it)",
         )
     key = SealingKey.from_seed(load_seal_seed(path))
     if not yes:

@@ -43,6 +43,7 @@ def list_(connection: Connection, output: Output = Format.TABLE) -> None:
 @app.command()
 @connected
 def show(
+    *,
     origin: Origin,
     connection: Connection,
     start: Annotated[int, typer.Option(help="First index.", min=0)] = 0,

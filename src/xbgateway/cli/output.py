@@ -12,7 +12,6 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
-from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -38,7 +37,7 @@ def listed(records: Iterable[Record], columns: Sequence[str], form: Format) -> N
     if form is Format.JSON:
         _json(found)
         return
-    table = Table(*columns, box=SIMPLE, pad_edge=False, header_style="bold")
+    table = Table(*columns, box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for record in found:
         table.add_row(*(Text(_cell(record.get(name))) for name in columns))
     _print(table)
@@ -51,7 +50,10 @@ def shown(record: Record, form: Format) -> None:
         return
     width = max((len(name) for name in record), default=0)
     for name, value in record.items():
-        parts = value if isinstance(value, list | tuple) and value else [value]
+        if isinstance(value, Mapping):
+            parts: Sequence[object] = json.dumps(value, indent=2, ensure_ascii=False).splitlines()
+        else:
+            parts = value if isinstance(value, list | tuple) and value else [value]
         for number, part in enumerate(parts):
             print(f"{name if number == 0 else '':{width}}  {_cell(part)}".rstrip())
 

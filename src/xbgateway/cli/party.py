@@ -31,7 +31,11 @@ def show(
     document = register.document
     found = register.party(party)
     record |= {
-        "names": {"zh-Hans": found.name.zh_hans, "zh-Hant": found.name.zh_hant, "pt": found.name.pt},
+        "names": {
+            "zh-Hans": found.name.zh_hans,
+            "zh-Hant": found.name.zh_hant,
+            "pt": found.name.pt,
+        },
         "region": found.region,
         "role": found.role,
         "powers": list(found.powers),

@@ -2,7 +2,7 @@
 
 import platform
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +10,7 @@ from typing import Annotated
 import apsw
 import typer
 
+from xbgateway import __version__
 from xbgateway.cli.ending import Ending, tell
 from xbgateway.cli.output import Format, Output, listed, shown
 from xbgateway.core import NodeKeys
@@ -50,7 +51,7 @@ def check_config(config: Config, output: Output = Format.TABLE) -> int:
     if output is Format.JSON:
         shown({"settings": effective, "problems": problems, "ok": not problems}, output)
     else:
-        listed(effective, ("key", "value", "origin"), output)
+        listed(effective, ("key", "origin", "value"), output)
     for problem in problems:
         tell(f"error: CONFIG_INVALID: {problem}")
     if problems:
@@ -64,7 +65,7 @@ def version(output: Output = Format.TABLE) -> None:
     """Versions of the gateway, of what it decides and stores with, and of its formats."""
     shown(
         {
-            "xbgateway": installed("xbgateway"),
+            "xbgateway": __version__,
             "opa": OPA_VERSION,
             "sqlite": apsw.sqlite_lib_version(),
             "python": platform.python_version(),
@@ -84,21 +85,22 @@ def version(output: Output = Format.TABLE) -> None:
 
 def _deeper(settings: Settings) -> Iterator[str]:
     """What only reading the files shows: each part that fails is one sentence."""
-    register: Register | None = None
+    file = settings.files.register_file
     try:
-        file = settings.files.register_file
         register = load_register(file.read_bytes(), file.parent)
         build_catalogue(register)
     except (GatewayError, OSError) as error:
         yield f"files.register_file: {_said(error)}"
-    for key, step in (
-        ("files.keys", lambda: _keys(settings, register)),
-        ("tls", lambda: _certificates(settings, register)),
-        ("files.policies", lambda: _policies(settings)),
-        ("backends", lambda: _backends(settings, register)),
-    ):
+        return
+    steps: dict[str, Callable[[Settings, Register], None]] = {
+        "files.keys": _keys,
+        "tls": _certificates,
+        "files.policies": _policies,
+        "backends": _backends,
+    }
+    for key, step in steps.items():
         try:
-            step()
+            step(settings, register)
         except (GatewayError, OSError) as error:
             yield f"{key}: {_said(error)}"
 
@@ -107,9 +109,7 @@ def _said(error: GatewayError | OSError) -> str:
     return error.sentence if isinstance(error, GatewayError) else str(error)
 
 
-def _keys(settings: Settings, register: Register | None) -> None:
-    if register is None:
-        return
+def _keys(settings: Settings, register: Register) -> None:
     me = register.node(settings.node)
     keys = NodeKeys.load(settings.files.keys, me.trust_domain, settings.node)
     for name, public, registered in (
@@ -120,9 +120,7 @@ def _keys(settings: Settings, register: Register | None) -> None:
             raise _wrong(f"{name} is not the key that the register has for node {settings.node}")
 
 
-def _certificates(settings: Settings, register: Register | None) -> None:
-    if register is None:
-        return
+def _certificates(settings: Settings, register: Register) -> None:
     me = register.node(settings.node)
     domains = {n.trust_domain for n in register.nodes} | set(settings.clients.trust_domains)
     lists = {d: settings.files.crls / f"{d}.pem" for d in domains} if settings.files.crls else {}
@@ -141,7 +139,7 @@ def _certificates(settings: Settings, register: Register | None) -> None:
         raise _wrong(f"the certificate is of {identity.spiffe_id}, the node is {wanted}")
 
 
-def _policies(settings: Settings) -> None:
+def _policies(settings: Settings, _register: Register) -> None:
     bundle = load_directory(settings.files.policies).bundle()
     if settings.engine.kind == "embedded":
         EmbeddedEngine().load(bundle).close()
@@ -149,9 +147,7 @@ def _policies(settings: Settings) -> None:
         OpaCheck(Path(shutil.which("opa") or "opa"))(bundle)
 
 
-def _backends(settings: Settings, register: Register | None) -> None:
-    if register is None:
-        return
+def _backends(settings: Settings, register: Register) -> None:
     here = {party.id for party in register.parties_of(settings.node)}
     provided = {o.service for o in register.document.services if o.provider in here}
     for service in sorted(provided - settings.backends.keys()):

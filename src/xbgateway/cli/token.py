@@ -18,6 +18,7 @@ def _group() -> None:
 
 @app.command()
 def mint(
+    *,
     key: Annotated[Path, typer.Option(help="The party's token key, PEM.")],
     cert: Annotated[Path, typer.Option(help="Client certificate that the token is bound to.")],
     party: Annotated[str, typer.Option(help="Who speaks: the party's id.")],

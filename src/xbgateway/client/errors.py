@@ -14,6 +14,8 @@ from grpc_status import rpc_status
 
 DOMAIN = "xbgateway"
 
+_TEXT_KEY = "text-"
+
 
 class GatewayCallError(Exception):
     """A call that the gateway, the other side, or the way to it refused."""
@@ -86,4 +88,9 @@ def _details(error: grpc.aio.AioRpcError) -> tuple[Any | None, dict[str, str]]:
             text = LocalizedMessage()
             detail.Unpack(text)
             texts[text.locale] = text.message
+    if info is not None:
+        # One LocalizedMessage at most (AIP-193): the other languages stand in the metadata.
+        for key, text in info.metadata.items():
+            if key.startswith(_TEXT_KEY):
+                texts.setdefault(key.removeprefix(_TEXT_KEY), text)
     return info, texts

@@ -89,8 +89,8 @@ def _how_to_call(cluster: Cluster) -> str:
 With grpcurl, as the Hengqin window, through the Zhuhai node to the Macao fund:
 
   TOKEN=$(.venv/bin/xbgateway token mint --party cn.hengqin.window \\
-    --key {home}/token.key --kid token --certificate {home}/tls.crt \\
-    --audience spiffe://zhuhai.xbg.test/node/zhuhai)
+    --key {home}/token.key --cert {home}/tls.crt \\
+    --node spiffe://zhuhai.xbg.test/node/zhuhai)
   grpcurl -cacert {trust} -cert {home}/tls.crt -key {home}/tls.key \\
     -H "authorization: Bearer $TOKEN" -H "xb-request-id: $(cat /proc/sys/kernel/random/uuid)" \\
     -H "xb-sent-at: $(date -u +%FT%TZ)" -H "xb-purpose: CONTRIB_QUERY" -H "xb-scenario: SC-CQ" \\

@@ -46,10 +46,21 @@ _log = structlog.get_logger("exchange")
 class Mirrored(Protocol):
     """A group of a peer's log that is durable here."""
 
-    origin: str
-    size: int
-    pending: tuple[Pending, ...]
-    entries: tuple[Any, ...]  # None where one cannot be read
+    @property
+    def origin(self) -> str:
+        """The log."""
+
+    @property
+    def size(self) -> int:
+        """Its size with the group."""
+
+    @property
+    def pending(self) -> tuple[Pending, ...]:
+        """Entries that wait for this node."""
+
+    @property
+    def entries(self) -> tuple[Any, ...]:
+        """Every entry of the group; ``None`` where one cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,10 +201,7 @@ class Gateway:
     async def _act(self, pending: Pending) -> None:
         """Try until it is done: what this node cannot do now it does later, it is not lost."""
         path: Callable[[Pending], Coroutine[Any, Any, None]] = self._outbound.reply
-        try:
-            if isinstance(decode(pending.entry), Request):
-                path = self._inbound.request
-        except Refused:
+        if isinstance(pending.decoded, Request | None):
             path = self._inbound.request
         delay_s = 0.1
         while True:

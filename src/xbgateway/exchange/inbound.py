@@ -106,10 +106,9 @@ class Inbound:
 
     async def request(self, pending: Pending) -> None:
         """Act on one mirrored request, from whichever step it stands at."""
-        try:
-            entry = decode(pending.entry)
-        except Refused as refused:
-            await self._unreadable(pending, refused)
+        entry = pending.decoded
+        if entry is None:
+            await self._unreadable(pending)
             return
         if not isinstance(entry, Request):
             await self._done(pending)
@@ -184,6 +183,8 @@ class Inbound:
 
     def _unseen(self, pending: Pending, entry: Request) -> None:
         """An exchange id is used once, whoever used it first: a peer, another one, or we."""
+        if self._ledger.reader.first_of(entry.exchange, pending.position):
+            return  # no other entry of it anywhere: the common case, without reading any
         row = self._ledger.reader.exchange_row(entry.exchange)
         placed = self._ledger.reader.placed(entry.exchange)
         openers = [p.position for p in placed if isinstance(p.entry, Request | Hold)]
@@ -214,18 +215,21 @@ class Inbound:
         self._admission.method(declaration)
         return declaration
 
-    async def _unreadable(self, pending: Pending, refused: Refused) -> None:
+    async def _unreadable(self, pending: Pending) -> None:
         """An entry that is none: refused to the exchange it seems to be of, where it names one."""
         exchange = exchange_named(pending.entry)
         said = None
-        if exchange is not None:
-            said = Refused_(
-                at=instant(self._clock.now()),
-                exchange=exchange,
-                reason=refused.reason,
-                rules=(),
-                request=leaf_hex(pending.entry),
-            )
+        try:
+            decode(pending.entry)
+        except Refused as refused:
+            if exchange is not None:
+                said = Refused_(
+                    at=instant(self._clock.now()),
+                    exchange=exchange,
+                    reason=refused.reason,
+                    rules=(),
+                    request=leaf_hex(pending.entry),
+                )
         await self._record(pending, None, said, [])
 
     def _refuse_denied(self, decided: Decided, leg: str) -> None:

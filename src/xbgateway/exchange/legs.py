@@ -6,7 +6,6 @@ A leg is one transfer, request or answer. Each step takes values and gives value
 
 import asyncio
 import hashlib
-import secrets
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -38,6 +37,7 @@ from xbgateway.seal import (
     SendingEpochs,
     commit,
     open_sealed,
+    random_bytes,
     seal,
     seal_at_rest,
 )
@@ -75,10 +75,10 @@ class Peer:
         self._key_id = bundle.key_id
 
     def sending(self) -> tuple[SendingEpochs, str]:
-        """Epochs towards the peer's newest key. Raises ``Unavailable(KEY_UNKNOWN)``."""
+        """Epochs towards the peer's newest key. Raises ``Unavailable``."""
         if self._sending is None:
             raise Unavailable(
-                Reason.KEY_UNKNOWN, f"node {self.node} has not announced a sealing key yet"
+                Reason.PEER_UNREACHABLE, f"node {self.node} has not announced a sealing key yet"
             )
         return self._sending, self._key_id
 
@@ -192,7 +192,7 @@ class Legs:
         person_day, requester_hour = queries or (None, None)
         return Moment(
             exchange=exchange,
-            salt=secrets.token_hex(16),
+            salt=random_bytes(16).hex(),
             now=instant(now),
             sent_at=sent_at,
             replayed=False,

@@ -31,7 +31,6 @@ from xbgateway.model.entry import (
     Refused_,
     Request,
     Sealed,
-    decode,
     leaf_hex,
 )
 from xbgateway.model.errors import Reason, Refused, Unavailable
@@ -301,10 +300,7 @@ class Outbound:
 
     async def reply(self, pending: Pending) -> None:
         """Steps 8-10 for one entry of the receiver's log. Normal work and recovery alike."""
-        try:
-            entry = decode(pending.entry)
-        except Refused:
-            entry = None
+        entry = pending.decoded
         flight = (
             self._flight(entry) if isinstance(entry, Answer | Refused_ | Expired | Held) else None
         )

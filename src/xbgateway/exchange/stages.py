@@ -4,9 +4,10 @@
 guard. All values are frozen.
 """
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
+
+import orjson
 
 from xbgateway.model.decision import Decision, Finding
 from xbgateway.model.entry import Verdict
@@ -91,15 +92,15 @@ class Declaration:
     register_version: str
 
     def encode(self) -> bytes:
-        """Canonical JSON (RFC 8785 for the ASCII strings and integers that stand in it)."""
+        """Canonical JSON (RFC 8785 for the texts and integers that stand in it)."""
         body = {name: getattr(self, name) for name in self.__slots__}
-        return _encode(body).encode("ascii")
+        return orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
 
     @classmethod
     def decode(cls, raw: bytes) -> "Declaration":
         """Parse strictly; ``ValueError`` for anything that is not exactly a declaration."""
         try:
-            body = json.loads(raw)
+            body = orjson.loads(raw)
         except RecursionError as error:
             raise ValueError("nested too deep") from error
         if not isinstance(body, dict) or body.keys() != set(cls.__slots__):
@@ -122,7 +123,6 @@ class Declaration:
 
 
 _LISTS = ("references", "fields", "dropped", "masked")
-_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode
 
 
 @dataclass(frozen=True, slots=True)

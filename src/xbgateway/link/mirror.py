@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import structlog
 
 from xbgateway.api.link.v1 import link_pb2, link_pb2_grpc
-from xbgateway.model.errors import Fatal, GatewayError, Reason, Refused
+from xbgateway.model.errors import GatewayError, Reason, Refused
 from xbgateway.model.limits import (
     GROUP_ENTRIES_MAX,
     HELLO_WAIT_S,
@@ -183,9 +183,12 @@ class Mirrors(link_pb2_grpc.PeerLinkServiceServicer):
             try:
                 mirrored = await future
             except GatewayError as error:
-                if isinstance(error, Fatal):
+                stopped = self._store.stopped(origin)
+                if stopped is not None:
                     _log.error("lane_stopped", origin=origin, reason=str(error.reason))
-                session.responses.put_nowait(_stopped(error.reason, error.sentence))
+                    session.responses.put_nowait(_stopped(stopped, error.sentence))
+                # A mirror that cannot write now (full, draining) just ends the stream: the writer
+                # comes again, and nothing is wrong with its log.
                 session.responses.put_nowait(None)
                 while (rest := await queue.get()) is not None:
                     await asyncio.gather(rest, return_exceptions=True)

@@ -24,6 +24,18 @@ from xbgateway.tlog import Checkpoint, NoteVerifier, add_signatures, verify_cosi
 from .channels import PeerChannels, Target
 
 VERSION = 1
+# What a mirror can say against a log; anything else is its own trouble, or a matter of the stream.
+_LOG_LEVEL = frozenset(
+    {
+        Reason.GROUP_TOO_LARGE,
+        Reason.CHECKPOINT_MALFORMED,
+        Reason.CHECKPOINT_SIGNATURE,
+        Reason.CHECKPOINT_ORIGIN,
+        Reason.LOG_SIZE,
+        Reason.LOG_ROLLBACK,
+        Reason.LOG_FORK,
+    }
+)
 _log = structlog.get_logger("link")
 
 
@@ -250,8 +262,8 @@ class _Stream:
             "lane_stopped", peer=self._outlet.node, origin=self._outlet.origin,
             reason=stopped.reason[:64],
         )  # fmt: skip
-        if stopped.reason != Reason.LINK_PROTOCOL:
-            await self._logs.stop_log(self._outlet.origin, stopped.reason[:64])
+        if stopped.reason in _LOG_LEVEL:
+            await self._logs.stop_log(self._outlet.origin, stopped.reason)
         raise GatewayError(Reason.LINK_PROTOCOL, f"the peer stopped the log: {stopped.reason[:64]}")
 
 

@@ -50,7 +50,7 @@ class SystemClock:
 
 def instant(moment: datetime) -> str:
     """RFC 3339 UTC with milliseconds, as every entry spells it."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    return moment.isoformat(timespec="milliseconds")[:23] + "Z"
 
 
 def parse_instant(text: str) -> datetime:

@@ -9,13 +9,14 @@ and digests: no personal data and no reference that identifies a person or an of
 """
 
 import hashlib
-import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar, Literal, get_args
+
+import orjson
 
 from .errors import Reason, Refused
 from .limits import ENTRY_BYTES_MAX
@@ -46,9 +47,11 @@ class Kind(StrEnum):
 AnswerStatus = Literal["answered", "failed", "withheld", "not_called", "unknown"]
 FinalStatus = Literal["released", "withheld", "refused"]
 
-_encode = json.JSONEncoder(
-    sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
-).encode
+
+def _encode(body: dict[str, Any]) -> bytes:
+    """RFC 8785 for what stands in entries: ASCII texts, integers, lists of texts."""
+    return orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
+
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -103,7 +106,7 @@ class _Entry:
                     body[part] = getattr(value, part)
             else:
                 body[name] = value
-        return _encode(body).encode("ascii")
+        return _encode(body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,6 +320,11 @@ _SHAPES: dict[Kind, tuple[str, ...]] = {
     kind: tuple(f.name for f in fields(c)) for kind, c in _CLASSES.items()
 }
 
+_REQUIRED: dict[Kind, tuple[str, ...]] = {
+    kind: tuple(f.name for f in fields(c) if f.default is f.default_factory)
+    for kind, c in _CLASSES.items()
+}
+
 
 def _matches(pattern: re.Pattern[str]) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, str) and pattern.fullmatch(value) is not None
@@ -382,8 +390,8 @@ def decode(raw: bytes) -> Entry:
     if len(raw) > ENTRY_BYTES_MAX:
         raise Refused(Reason.ENTRY_INVALID, f"entry of {len(raw)} bytes is over the limit")
     try:
-        body = json.loads(raw)
-    except (ValueError, RecursionError) as error:
+        body = orjson.loads(raw)
+    except ValueError as error:
         raise Refused(Reason.ENTRY_INVALID, "entry is not JSON") from error
     if not isinstance(body, dict):
         raise Refused(Reason.ENTRY_INVALID, "entry is not a JSON object")
@@ -402,8 +410,8 @@ def decode(raw: bytes) -> Entry:
 def exchange_named(raw: bytes) -> str | None:
     """The exchange that something unreadable seems to be of, so that it can be refused by name."""
     try:
-        body = json.loads(raw)
-    except (ValueError, RecursionError):
+        body = orjson.loads(raw)
+    except ValueError:
         return None
     exchange = body.get("exchange") if isinstance(body, dict) else None
     return exchange if _matches(_UUID)(exchange) else None
@@ -424,8 +432,7 @@ def _build(target: type[Any], body: dict[str, Any]) -> Entry:
             raise Refused(Reason.ENTRY_INVALID, f"entry has only part of its {part_name} fields")
         values[part_name] = part(**{n: rest.pop(n) for n in present}) if present else None
     values |= {n: tuple(v) if isinstance(v, list) else v for n, v in rest.items()}
-    required = {f.name for f in fields(target) if f.default is f.default_factory}
-    missing = {n for n in required if values.get(n) is None}
+    missing = {n for n in _REQUIRED[target.kind] if values.get(n) is None}
     if missing or not values.keys() <= set(_SHAPES[target.kind]):
         odd = sorted(missing | (values.keys() - set(_SHAPES[target.kind])))
         raise Refused(Reason.ENTRY_INVALID, f"entry fields missing or not on the list: {odd}")
@@ -444,7 +451,7 @@ def header(entry: Request | Answer) -> bytes:
     They name exchange, parties, service, purpose, declaration, key, suite and decision
     (``docs/spec/envelope.md``); the commitment is bound beside them by the seal.
     """
-    body = json.loads(entry.encode())
+    body = orjson.loads(entry.encode())
     for name in _OUTSIDE_HEADER:
         body.pop(name, None)
-    return _encode(body).encode("ascii")
+    return _encode(body)

@@ -7,6 +7,7 @@ commit, so a crash never leaves one without the other.
 
 from dataclasses import dataclass
 
+from .entry import Entry
 from .outcome import Position
 
 
@@ -191,6 +192,7 @@ class Pending:
 
     position: Position
     entry: bytes
+    decoded: Entry | None  # None where it cannot be read
     step: str
     declaration: bytes
     sealed: bytes
@@ -210,6 +212,11 @@ class Group:
     def end(self) -> int:
         """Size of the log that the checkpoint covers."""
         return self.start + len(self.items)
+
+    @property
+    def size(self) -> int:
+        """Bytes of entries and of what travels beside them."""
+        return sum(len(i.entry) + len(i.sealed) + len(i.declaration) for i in self.items)
 
 
 class Stale(Exception):

@@ -5,6 +5,7 @@ between *minimise* and *record* on the way out, between *mirror* and *check cont
 and under the store for what rests. ``docs/spec/envelope.md`` is the construction.
 """
 
+from xbgateway.seal._random import random_bytes
 from xbgateway.seal.epochs import WRAP_BYTES, Epoch, ReceivingEpochs, SendingEpochs
 from xbgateway.seal.keys import KeyBundle, KeyState, SealingKey, SealingKeyRing, key_id_of
 from xbgateway.seal.messages import (
@@ -42,6 +43,7 @@ __all__ = [
     "message_key",
     "open_at_rest",
     "open_sealed",
+    "random_bytes",
     "seal",
     "seal_at_rest",
 ]

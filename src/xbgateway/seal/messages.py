@@ -7,7 +7,6 @@ decision) and has already compared ``digest(sealed)`` with the entry before it o
 
 import hashlib
 import hmac
-import secrets
 from dataclasses import dataclass, field
 
 from cryptography.exceptions import InvalidTag
@@ -17,6 +16,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from xbgateway.model import limits
 from xbgateway.model.errors import Reason, Refused
+from xbgateway.seal._random import random_bytes
 from xbgateway.seal.epochs import Epoch
 from xbgateway.seal.suite import (
     HASH_BYTES,
@@ -61,7 +61,7 @@ def commitment(salt: bytes, payload: bytes) -> bytes:
 
 def commit(payload: bytes) -> Commitment:
     """A commitment to ``payload`` under a new random salt."""
-    salt = secrets.token_bytes(SALT_BYTES)
+    salt = random_bytes(SALT_BYTES)
     return Commitment(salt, commitment(salt, payload))
 
 

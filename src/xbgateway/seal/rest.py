@@ -6,7 +6,6 @@ valid. This room returns bytes; where they are stored and deleted is the store's
 """
 
 import hashlib
-import secrets
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -17,6 +16,7 @@ from cryptography.hazmat.primitives.keywrap import (
 )
 
 from xbgateway.model.errors import Reason, Refused
+from xbgateway.seal._random import random_bytes
 from xbgateway.seal.suite import (
     KEY_BYTES,
     LABEL_REST,
@@ -48,7 +48,7 @@ class RestKey:
 
     def new_exchange_key(self) -> tuple[bytes, bytes]:
         """``(wrapped, key)``: 45 bytes to store, 32 bytes to use now."""
-        key = secrets.token_bytes(KEY_BYTES)
+        key = random_bytes(KEY_BYTES)
         return self.wrap(key), key
 
     def wrap(self, key: bytes) -> bytes:
@@ -80,7 +80,7 @@ def seal_at_rest(key: bytes, context: bytes, plaintext: bytes) -> bytes:
     nonce is random: an exchange key seals a few dozen things in its life, and after as many as
     2^16 two nonces would meet with a chance below 2^-64 (REQ-SEAL-14).
     """
-    nonce = secrets.token_bytes(NONCE_BYTES)
+    nonce = random_bytes(NONCE_BYTES)
     return SUITE_BYTE + nonce + AESGCM(key).encrypt(nonce, plaintext, LABEL_REST + context)
 
 

@@ -44,7 +44,7 @@ class InFlight:
     def admitted(self, work: Work) -> Iterator[None]:
         """One call of a class.
 
-        Raises at once: ``Unavailable(TOO_MANY_REQUESTS)`` when it is full, ``DRAINING`` once closed.
+        Raises at once ``Unavailable``: ``TOO_MANY_REQUESTS`` when full, ``DRAINING`` once closed.
         """
         if work not in self._most:
             yield

@@ -75,10 +75,11 @@ def tile_rows(
         )
         hashes = [leaf_hash(entry) for (entry,) in rows]
     else:
-        hashes = [
-            _tile_root(tile_rows(connection, head_row, level - 1, index * 256 + i, 256))
-            for i in range(width)
-        ]
+        rows = connection.execute(
+            "SELECT root FROM tiles WHERE log = ? AND level = ? AND n >= ? AND n < ? ORDER BY n",
+            (head_row, level - 1, index * 256, index * 256 + width),
+        )
+        hashes = [root for (root,) in rows]
     if len(hashes) != width:
         raise Fatal(
             Reason.STORE_CORRUPT,
@@ -157,8 +158,8 @@ class Growth:
         """Insert the tiles that this growth completed."""
         for tile in self.tiles:
             connection.execute(
-                "INSERT INTO tiles VALUES (?, ?, ?, ?)",
-                (self.head.row, tile.level, tile.index, tile.hashes),
+                "INSERT INTO tiles VALUES (?, ?, ?, ?, ?)",
+                (self.head.row, tile.level, tile.index, tile.hashes, _tile_root(tile.hashes)),
             )
 
     def reread(self, connection: apsw.Connection) -> None:

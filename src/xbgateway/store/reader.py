@@ -7,7 +7,7 @@ from uuid import UUID
 
 import apsw
 
-from xbgateway.model.entry import decode, leaf_hex
+from xbgateway.model.entry import Entry, decode, leaf_hex
 from xbgateway.model.errors import Refused
 from xbgateway.model.origins import parse
 from xbgateway.model.outcome import Placed, Position
@@ -25,6 +25,7 @@ class Reader:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._local = threading.local()
+        self._logs: dict[str, int] = {}
 
     def connection(self) -> apsw.Connection:
         """The read-only connection of the calling thread."""
@@ -39,8 +40,10 @@ class Reader:
         return self.connection().execute(sql, values).fetchall()
 
     def origins(self) -> dict[int, str]:
-        """Origin of each log by its row number."""
-        return {int(i): str(o) for i, o in self.connection().execute("SELECT id, origin FROM logs")}
+        """Origin of each log by its row number; rows of ``logs`` are never taken away."""
+        if not self._logs:
+            self.refresh()
+        return {row: origin for origin, row in self._logs.items()}
 
     def log_rows(
         self,
@@ -49,8 +52,14 @@ class Reader:
         return list(self.connection().execute("SELECT * FROM logs ORDER BY id"))
 
     def _row(self, origin: str) -> int | None:
-        found = self._rows("SELECT id FROM logs WHERE origin = ?", origin)
-        return int(found[0][0]) if found else None  # type: ignore[call-overload]
+        if origin not in self._logs:
+            self.refresh()
+        return self._logs.get(origin)
+
+    def refresh(self) -> None:
+        """Learn the logs of the store (again)."""
+        rows = self.connection().execute("SELECT id, origin FROM logs")
+        self._logs = {str(origin): int(row) for row, origin in rows}
 
     def entries(self, origin: str, start: int, end: int) -> list[bytes]:
         """Entries ``start`` .. ``end``-1 of a log, as far as they exist."""
@@ -73,6 +82,13 @@ class Reader:
                 continue  # a peer's malformed entry has no meaning; the log still holds it
             found.append(Placed(_position(origins, pos), leaf_hex(raw), entry))
         return found
+
+    def first_of(self, exchange: str, position: Position) -> bool:
+        """Whether an entry is the only one of its exchange so far."""
+        sql = "SELECT pos FROM entries WHERE exchange = ? LIMIT 2"
+        rows = list(self.connection().execute(sql, (UUID(exchange).bytes,)))
+        row = self._row(position.origin)
+        return row is not None and rows == [(row << INDEX_BITS | position.index,)]
 
     def group(self, origin: str, start: int, end: int, checkpoint: bytes) -> Group:
         """A group of an own log for the link, with what travels beside its entries."""
@@ -120,7 +136,8 @@ class Reader:
         )
         found = list(rows)
         for pos, step, entry, declaration, sealed in found:
-            yield Pending(_position(origins, pos), entry, step, declaration or b"", sealed or b"")
+            position = _position(origins, pos)
+            yield Pending(position, entry, _read(entry), step, declaration or b"", sealed or b"")
 
     def exchange_row(
         self, exchange: str
@@ -229,3 +246,10 @@ class Reader:
 def _position(origins: dict[int, str], pos: int) -> Position:
     origin = origins[pos >> INDEX_BITS]
     return Position(origin, parse(origin).writer, pos & _INDEX_MASK)
+
+
+def _read(entry: bytes) -> Entry | None:
+    try:
+        return decode(entry)
+    except Refused:
+        return None

@@ -33,6 +33,7 @@ MIGRATIONS: tuple[str, ...] = (
         level INTEGER NOT NULL,
         n INTEGER NOT NULL,
         hashes BLOB NOT NULL,
+        root BLOB NOT NULL,           -- of the whole tile: a hash of the level above
         PRIMARY KEY (log, level, n)
     ) STRICT;
     CREATE TABLE beside (

@@ -40,7 +40,8 @@ from .transaction import (
 
 # SQLite before 3.51.3 can corrupt a WAL when two connections reset it at once.
 _SQLITE_MIN = 3_051_003
-_GROUPS_IN_MEMORY = 32
+# Bounded by entries too: a group holds at most 256 of them and 2 MiB.
+_GROUPS_IN_MEMORY = 64
 # An idle log's cosignature is not worth an fsync of its own; it rides with the next group.
 _LAZY_S = 0.2
 
@@ -280,11 +281,31 @@ class SqliteStore:
         return self.heads[origin].stopped
 
     def tail_group(self, origin: str, start: int) -> Group | None:
-        """A committed group of an own log that starts there, if it is still in memory."""
-        for group in reversed(self._tails[origin]):
-            if group.start == start:
-                return group
-        return None
+        """Committed groups of an own log from ``start`` on, if they are still in memory.
+
+        Consecutive ones are joined as far as one group may go, under the newest checkpoint: a
+        mirror that is behind catches up with few signatures and few transactions.
+        """
+        found: list[Group] = []
+        entries = size = 0
+        for group in self._tails[origin]:
+            if group.start != (found[-1].end if found else start):
+                if found:
+                    break
+                continue
+            entries, size = entries + len(group.items), size + group.size
+            if found and (entries > GROUP_ENTRIES_MAX or size > GROUP_BYTES_MAX):
+                break
+            found.append(group)
+        if len(found) < 2:  # noqa: PLR2004 - nothing to join
+            return found[0] if found else None
+        return Group(
+            origin,
+            start,
+            tuple(item for group in found for item in group.items),
+            found[-1].checkpoint,
+            tuple(dict.fromkeys(wrap for group in found for wrap in group.wraps)),
+        )
 
     def read_group(self, origin: str, start: int) -> Group | None:
         """The next group of an own log from ``start`` on, read from the rows. Blocks.

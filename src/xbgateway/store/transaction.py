@@ -166,7 +166,10 @@ class MirrorOperation:
                 (pos, None, item.declaration, item.sealed),
             )
             position = Position(group.origin, parse(group.origin).writer, index)
-            pending.append(Pending(position, item.entry, "mirrored", item.declaration, item.sealed))
+            readable = None if isinstance(entry, Refused) else entry
+            pending.append(
+                Pending(position, item.entry, readable, "mirrored", item.declaration, item.sealed)
+            )
         known = tuple(None if isinstance(e, Refused) else e for e in entries)
         return Mirrored(group.origin, growth.frontier.size, group.checkpoint, tuple(pending), known)
 

@@ -1,0 +1,35 @@
+# xbgateway. `make` lists what there is. It needs Python 3.11 or later; the rest is fetched.
+# make PYTHON=/path/to/python3.12 takes another Python; make test TESTS=tests/unit/seal a part.
+export PATH := $(CURDIR)/.venv/bin:$(HOME)/go/bin:$(PATH)
+INSTALLED := pyproject.toml hatch_build.py requirements/lock.txt scripts/setup.sh \
+	$(wildcard native/*.go native/go.* native/build.py)
+TESTS ?= tests
+# Processes, ports and clocks are one worker's; what is pure runs beside them (tests/conftest.py).
+PYTEST := pytest -n 2 --dist loadgroup
+
+.PHONY: help demo demo-up test test-long check bench protos docs lock clean
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 11
+.venv/ready-%: $(INSTALLED)
+	@PYTHON="$(PYTHON)" sh scripts/setup.sh $*
+demo: .venv/ready-run ## two nodes and two agencies on loopback, the story on the terminal
+	@python -m xbgateway.demo story
+demo-up: .venv/ready-run ## the same left running, with how to call it
+	@python -m xbgateway.demo up
+test: .venv/ready-dev ## all tests at their default counts, at most ten minutes on two cores
+	@$(PYTEST) $(TESTS)
+test-long: .venv/ready-dev ## all tests at full counts, twenty times the default
+	@XB_TEST_SCALE=20 $(PYTEST) -m "long or not long" --timeout 3600 $(TESTS)
+check: .venv/ready-dev ## format, lint, types, imports, protos, policies, docs; no tests, < 2 min
+	@python scripts/check.py
+bench: .venv/ready-dev ## the figures, with their peers, as JSON
+	@python -m bench
+protos: .venv/ready-dev ## generate src/xbgateway/api from proto/
+	@buf format -w && python scripts/gen_protos.py
+docs: .venv/ready-dev ## generate the pages that come from code
+	@for script in scripts/gen_*_doc.py; do python $$script || exit 1; done
+lock: .venv/ready-dev ## newest versions into requirements/lock.txt
+	@sh scripts/lock.sh
+clean: ## remove everything made, except certificates and stores
+	rm -rf .venv build dist .hypothesis .*_cache native/out src/xbgateway/policy/_native
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

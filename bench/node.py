@@ -1,0 +1,9 @@
+"""A gateway node, exactly as ``xbgateway serve`` runs it, without the command line's imports."""
+
+import sys
+from pathlib import Path
+
+from xbgateway.app import serve
+
+if __name__ == "__main__":
+    sys.exit(serve(Path(sys.argv[1])))

@@ -1,0 +1,165 @@
+"""Processor time per exchange by step: two nodes in memory, each step timed on its own thread.
+
+Sockets, TLS and gRPC are not in these figures; the difference to the processes' own time (section
+``exchange``) is what they cost. A step's time is its own: what a step calls that is itself a step
+counts there. Times are of the calling thread, so waiting costs nothing.
+"""
+
+import asyncio
+import functools
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from bench.memory_world import exchanges, serve
+from bench.result import Figures, say, table
+from tests.harness.simulator import world
+from xbgateway.exchange import admission, gateway, inbound, legs, outbound, stages
+from xbgateway.model import entry
+from xbgateway.policy.memo import Decider
+from xbgateway.store import logs, reader, sqlite, transaction
+from xbgateway.tlog import Cosigner
+
+# What is timed: a label, and where its function is bound. Wrapped for the time of one run only.
+STEPS: tuple[tuple[str, tuple[tuple[Any, str], ...]], ...] = (
+    ("admit", ((admission.Admission, "admit"),)),
+    (
+        "facts",
+        tuple(
+            (admission.Admission, name)
+            for name in ("facts", "standing", "declared_facts", "content_facts", "least_facts")
+        ),
+    ),
+    ("project", ((Decider, "project"),)),
+    ("decide (memo)", ((Decider, "lookup"),)),
+    ("decide (engine)", ((Decider, "evaluate"),)),
+    ("facts as bytes", ((legs, "facts_bytes"),)),
+    ("minimise", ((legs.Legs, "minimise"),)),
+    ("check content", tuple((admission.Admission, n) for n in ("check_content", "content"))),
+    ("seal", ((legs.Legs, "seal"),)),
+    ("open", ((legs.Legs, "open"),)),
+    ("exchange key", tuple((legs.Legs, n) for n in ("new_key", "unwrap"))),
+    ("seal at rest", tuple((m, "seal_at_rest") for m in (legs, inbound, outbound))),
+    ("evidence rows", ((legs.Legs, "evidence"),)),
+    ("declaration", tuple((stages.Declaration, n) for n in ("encode", "decode"))),
+    ("entry encode", ((entry.Request.__base__, "encode"),)),
+    (
+        "entry decode",
+        tuple((m, "decode") for m in (gateway, inbound, outbound, logs, reader, transaction)),
+    ),
+    ("pack result", ((outbound, "pack_finished"),)),
+    (
+        "store reads",
+        tuple((reader.Reader, n) for n in ("exchange_of", "placed", "wrap", "exchange_row")),
+    ),
+    ("cosign", ((Cosigner, "cosign"),)),
+    ("writer: own rows", ((transaction.RecordOperation, "apply"),)),
+    ("writer: verify mirror, rows", ((transaction.MirrorOperation, "apply"),)),
+    ("writer: re-read, sign, group", ((sqlite.SqliteStore, "_publish"),)),
+    ("writer: begin, commit, fsync", ((sqlite.SqliteStore, "_write"),)),
+)
+
+
+def _cost_of_reading_ns() -> int:
+    """What one reading of a thread's clock costs: a system call, not free beside short steps."""
+    begin = time.thread_time_ns()
+    for _ in range(1000):
+        time.thread_time_ns()
+    return (time.thread_time_ns() - begin) // 1000
+
+
+class Clock:
+    """Thread time by label, without what nested steps took and without the reading itself."""
+
+    def __init__(self) -> None:
+        self.spent_ns: dict[str, int] = defaultdict(int)
+        self.calls: dict[str, int] = defaultdict(int)
+        self._nested = threading.local()
+        self._reading_ns = _cost_of_reading_ns()
+
+    def timed(self, label: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function, with its time counted."""
+
+        @functools.wraps(function)
+        def measured(*arguments: Any, **named: Any) -> Any:
+            stack: list[int] = self._nested.__dict__.setdefault("stack", [])
+            stack.append(0)
+            begin = time.thread_time_ns()
+            try:
+                return function(*arguments, **named)
+            finally:
+                took = time.thread_time_ns() - begin
+                self.spent_ns[label] += max(0, took - stack.pop() - self._reading_ns)
+                self.calls[label] += 1
+                if stack:
+                    stack[-1] += took + self._reading_ns
+
+        return measured
+
+
+@contextmanager
+def instrumented(clock: Clock) -> Iterator[None]:
+    """Every step timed; put back afterwards. A step that is not where it was is an error."""
+    kept = []
+    for label, places in STEPS:
+        for owner, name in places:
+            original = vars(owner)[name]
+            kept.append((owner, name, original))
+            if isinstance(original, classmethod):
+                setattr(owner, name, classmethod(clock.timed(label, original.__func__)))
+            else:
+                setattr(owner, name, clock.timed(label, original))
+    try:
+        yield
+    finally:
+        for owner, name, original in kept:
+            setattr(owner, name, original)
+
+
+async def measure(folder: Path, calls: int, concurrency: int) -> Figures:
+    """Run exchanges in memory; microseconds per exchange by step, both nodes together."""
+    clock = Clock()
+    with instrumented(clock):
+        async with world(folder, {"macao": serve}) as w:
+            await exchanges(w, concurrency * 2, concurrency)
+            clock.spent_ns.clear()
+            clock.calls.clear()
+            process, loop = time.process_time_ns(), time.thread_time_ns()
+            await exchanges(w, calls, concurrency)
+            await w.settle()
+            process, loop = time.process_time_ns() - process, time.thread_time_ns() - loop
+    steps = {
+        label: {
+            "us": round(clock.spent_ns[label] / calls / 1000, 1),
+            "calls": round(clock.calls[label] / calls, 2),
+        }
+        for label, _places in STEPS
+    }
+    on_loop = sum(one["us"] for name, one in steps.items() if not name.startswith("writer"))
+    return {
+        "calls": calls,
+        "concurrency": concurrency,
+        "steps": steps,
+        "loop_us": round(loop / calls / 1000, 1),
+        "process_us": round(process / calls / 1000, 1),
+        "rest_of_loop_us": round(loop / calls / 1000 - on_loop, 1),
+    }
+
+
+def run(calls: int, concurrency: int = 64) -> Figures:
+    """The section; prints its table."""
+    say(f"steps: {calls} exchanges in memory at {concurrency} concurrent")
+    with TemporaryDirectory(prefix="xb-steps-", dir="var/bench") as folder:
+        figures = asyncio.run(measure(Path(folder), calls, concurrency))
+    rows: list[tuple[object, ...]] = [
+        (name, one["us"], one["calls"]) for name, one in figures["steps"].items()
+    ]
+    rows.append(("loop, tasks and the rest", figures["rest_of_loop_us"], ""))
+    rows.append(("all of both nodes, no sockets", figures["process_us"], ""))
+    table("CPU by step, µs per exchange (both nodes)", ("step", "µs", "calls"), rows)
+    return figures

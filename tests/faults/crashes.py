@@ -1,0 +1,51 @@
+"""Where a node can be made to die: at the n-th transaction of its store, on one side of the commit.
+
+``before``: the transaction ran in full and did not commit. ``after``: it is committed, and nobody,
+not the paths, not the link, not the caller, ever hears of it.
+"""
+
+import asyncio
+from typing import Any, Literal
+
+from xbgateway.core import Core
+from xbgateway.model.errors import Fatal, Reason
+from xbgateway.store.sqlite import _Committed
+
+Side = Literal["before", "after"]
+
+
+class Crash:
+    """Arms a store; ``happened`` is set when its ``number``-th transaction from now on came."""
+
+    def __init__(self, number: int, side: Side) -> None:
+        self.number = number
+        self.side = side
+        self.seen: list[str] = []
+        self.happened = asyncio.Event()
+
+    def arm(self, core: Core) -> None:
+        store, loop = core.store, asyncio.get_running_loop()
+        write = store._write
+
+        def dying(batch: list[Any], lazy: list[Any]) -> _Committed:
+            if store._broken is not None or not batch:
+                return write(batch, lazy)
+            self.seen.append(",".join(type(w.operation).__name__ for w in batch))
+            if len(self.seen) != self.number:
+                return write(batch, lazy)
+            if self.side == "before":
+                store._connection.set_commit_hook(lambda: True)  # turns COMMIT into ROLLBACK
+            write(batch, lazy)
+            store._broken = Fatal(Reason.INTERNAL, "the node was killed")
+            loop.call_soon_threadsafe(self.happened.set)
+            return _Committed([])
+
+        store._write = dying  # type: ignore[method-assign]
+
+
+async def either(task: asyncio.Task[Any], crash: Crash) -> bool:
+    """Whether the crash came before the task ended."""
+    waiting = asyncio.ensure_future(crash.happened.wait())
+    await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED, timeout=10)
+    waiting.cancel()
+    return crash.happened.is_set()

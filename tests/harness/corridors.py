@@ -1,0 +1,91 @@
+"""What is asked and answered in flow and fault tests: synthetic persons, three services."""
+
+from uuid import uuid4
+
+from tests.harness.simulator import submission
+from xbgateway.api.socialsecurity.v1 import contribution_pb2 as c
+from xbgateway.api.socialsecurity.v1 import life_pb2 as life
+from xbgateway.api.socialsecurity.v1 import overpayment_pb2 as o
+from xbgateway.demo.identifiers import bir_check
+from xbgateway.exchange import Submission
+
+TOKEN = "pt_" + "a" * 26
+BIR = f"9000001({bir_check('9000001')})"
+
+
+def query(**more: object) -> Submission:
+    """A Hengqin window clerk asks for a Macao contribution record (case C09)."""
+    asked = c.QueryContributionsRequest(pid_token=TOKEN, fss_no="SYN000123")
+    return submission(asked.SerializeToString(), **more)  # type: ignore[arg-type]
+
+
+def attestation(*, mobile: str = "") -> bytes:
+    return life.SubmitAttestationRequest(
+        attestation=life.ProofOfLifeAttestation(
+            pid_token=TOKEN,
+            bir_no=BIR,
+            year=2026,
+            alive_on="2026-03-02",
+            method=life.ATTESTATION_METHOD_COUNTER,
+            result=life.ATTESTATION_RESULT_ALIVE,
+            mobile=mobile,
+        )
+    ).SerializeToString()
+
+
+def proof_of_life(
+    *, mobile: str = "", scenario: str = "SC-POL", party: str = "cn.zhuhai.hrss", **more: object
+) -> Submission:
+    """Zhuhai hands in a proof of life to the Macao fund (case C01)."""
+    return submission(
+        attestation(mobile=mobile),
+        service="ProofOfLifeService",
+        method="SubmitAttestation",
+        party=party,
+        purpose="PROOF_OF_LIFE",
+        scenario=scenario,
+        **more,  # type: ignore[arg-type]
+    )
+
+
+def notice(**more: object) -> Submission:
+    """The Macao fund enters a notice in a Zhuhai journal that does not honour the exchange id."""
+    asked = o.RecordNoticeRequest(
+        pid_token=TOKEN, decision_ref="FSS-2026-000001", decision_on="2026-03-02", overlap_months=2
+    )
+    return submission(
+        asked.SerializeToString(),
+        service="OverpaymentService",
+        method="RecordNotice",
+        party="mo.fss",
+        purpose="OVERPAY_RECOVERY",
+        scenario="SC-OP",
+        **more,  # type: ignore[arg-type]
+    )
+
+
+def request_id() -> str:
+    return str(uuid4())
+
+
+def fund(path: str, payload: bytes) -> bytes:
+    """The Macao Social Security Fund: answers to both of its services."""
+    if path.endswith("/SubmitAttestation"):
+        life.SubmitAttestationRequest.FromString(payload)
+        return life.SubmitAttestationResponse(
+            receipt_no="FSS-2026-000001", received_on="2026-03-02"
+        ).SerializeToString()
+    asked = c.QueryContributionsRequest.FromString(payload)
+    return c.QueryContributionsResponse(pid_token=asked.pid_token).SerializeToString()
+
+
+class Journal:
+    """The Zhuhai journal: a new numbered line for every call."""
+
+    def __init__(self) -> None:
+        self.lines = 0
+
+    def __call__(self, path: str, payload: bytes) -> bytes:
+        o.RecordNoticeRequest.FromString(payload)
+        self.lines += 1
+        return o.RecordNoticeResponse(journal_no=self.lines).SerializeToString()

@@ -1,0 +1,151 @@
+/*
+ * What a power cut leaves, and a sync that one can hold: preloaded into a node by tests.
+ *
+ * kill -9 cannot show durability: the kernel keeps what was written and never synced. So each
+ * successful sync of a watched file copies its bytes to a shadow folder; the shadow is "the bytes
+ * as of the last fsync", and a node started on it is a node after a power cut. A copy appears by
+ * rename: what is killed half-way leaves the older one, as a cut in mid-sync may.
+ *
+ * XB_SHIM_WATCH   path prefix of the files that count (the store and its WAL)
+ * XB_SHIM_SHADOW  folder of the copies; not set: none are made
+ * XB_SHIM_GATE    while this file exists, a sync of a watched file does not begin
+ * XB_SHIM_KILL    a file saying "before N" or "after N": the process kills itself around the N-th
+ *                 sync from now on, at no sync where N is 0; the file goes when it was read
+ * XB_SHIM_COUNT   grows by one byte with each sync
+ *
+ * SQLite syncs with fdatasync, or fsync for folders; sync_file_range and msync promise no
+ * durability and it does not use them, so they are left alone.
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
+static long left = -1; /* syncs until the end; negative: nobody asked for it */
+static int before;
+
+static int watched(int fd, char path[4096])
+{
+    const char *prefix = getenv("XB_SHIM_WATCH");
+    char link[64];
+    if (prefix == NULL)
+        return 0;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t length = readlink(link, path, 4095);
+    if (length < 0)
+        return 0;
+    path[length] = '\0';
+    return strncmp(path, prefix, strlen(prefix)) == 0;
+}
+
+static void wait_at_gate(void)
+{
+    const char *gate = getenv("XB_SHIM_GATE");
+    const struct timespec pause = {0, 2000000};
+    while (gate != NULL && access(gate, F_OK) == 0)
+        nanosleep(&pause, NULL);
+}
+
+static void take_order(void)
+{
+    const char *order = getenv("XB_SHIM_KILL");
+    char word[16];
+    long number;
+    FILE *file = order ? fopen(order, "r") : NULL;
+    if (file == NULL)
+        return;
+    if (fscanf(file, "%15s %ld", word, &number) == 2) {
+        before = strcmp(word, "before") == 0;
+        left = number > 0 ? number : -1;
+    }
+    fclose(file);
+    unlink(order);
+}
+
+static void end_now(void)
+{
+    kill(getpid(), SIGKILL);
+    for (;;)
+        pause();
+}
+
+static void count(void)
+{
+    const char *path = getenv("XB_SHIM_COUNT");
+    int fd = path ? open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600) : -1;
+    if (fd < 0)
+        return;
+    if (write(fd, ".", 1) != 1)
+        abort();
+    close(fd);
+}
+
+/* A copy that cannot be made would let a test pass that saw nothing: better no process at all. */
+static void copy(const char *path)
+{
+    static char bytes[1 << 18];
+    char to[8192], final[8192];
+    const char *shadow = getenv("XB_SHIM_SHADOW");
+    const char *name = strrchr(path, '/');
+    if (shadow == NULL || name == NULL)
+        return;
+    snprintf(to, sizeof to, "%s/.part", shadow);
+    snprintf(final, sizeof final, "%s%s", shadow, name);
+    int in = open(path, O_RDONLY | O_CLOEXEC);
+    if (in < 0)
+        return; /* unlinked meanwhile */
+    int out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    ssize_t got;
+    off_t at = 0;
+    while (out >= 0 && (got = pread(in, bytes, sizeof bytes, at)) > 0) {
+        if (write(out, bytes, (size_t)got) != got)
+            abort();
+        at += got;
+    }
+    if (out < 0 || close(out) != 0 || rename(to, final) != 0)
+        abort();
+    close(in);
+}
+
+static int synced(int fd, const char *function)
+{
+    int (*real)(int) = (int (*)(int))dlsym(RTLD_NEXT, function);
+    char path[4096];
+    struct stat about;
+    if (!watched(fd, path) || fstat(fd, &about) != 0 || !S_ISREG(about.st_mode))
+        return real(fd);
+    wait_at_gate();
+    pthread_mutex_lock(&turn);
+    take_order();
+    if (left > 0)
+        left--;
+    if (left == 0 && before)
+        end_now();
+    int result = real(fd);
+    if (result == 0) {
+        copy(path);
+        count();
+    }
+    if (left == 0)
+        end_now();
+    pthread_mutex_unlock(&turn);
+    return result;
+}
+
+int fsync(int fd)
+{
+    return synced(fd, "fsync");
+}
+
+int fdatasync(int fd)
+{
+    return synced(fd, "fdatasync");
+}

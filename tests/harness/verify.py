@@ -1,0 +1,195 @@
+"""The oracle over store files: what anybody can check of stopped nodes, with public keys only.
+
+As ``oracle.py``, but nothing of a running node is believed: rows are read from the files, every
+log is re-hashed, checkpoints and cosignatures are verified with the register's keys, mirrors and
+logs are compared to the byte, home logs are held against their anchors, and both sides have to
+read every exchange alike.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from xbgateway.core import cosigner_name
+from xbgateway.model.entry import Anchor, decode, leaf_hex
+from xbgateway.model.origins import parse
+from xbgateway.model.outcome import Placed, Position, State, outcome
+from xbgateway.register import Register, load_register
+from xbgateway.store.schema import INDEX_BITS
+from xbgateway.tlog import (
+    Checkpoint,
+    Frontier,
+    NoteVerifier,
+    SignatureType,
+    leaf_hash,
+    open_checkpoint,
+    verify_cosignature,
+)
+
+
+@dataclass(frozen=True)
+class StoredLog:
+    """One log as its rows say."""
+
+    node: str
+    origin: str
+    role: str
+    size: int
+    checkpoint: bytes | None
+    held_size: int
+    held: bytes | None
+    stopped: str | None
+    entries: list[bytes]
+    roots: list[bytes]  # by size, from 0
+
+    @property
+    def name(self) -> str:
+        return f"{self.node}: {self.origin}"
+
+
+@dataclass
+class Report:
+    """Each exchange as both sides read it, and what was looked at."""
+
+    outcomes: dict[str, State] = field(default_factory=dict)
+    entries: int = 0
+    held: dict[str, int] = field(default_factory=dict)
+
+
+def examine(stores: Mapping[str, Path], register_file: Path, *, settled: bool = True) -> Report:
+    """Raises ``AssertionError`` naming the first thing that is wrong.
+
+    ``settled``: the nodes had time to finish, so that mirrors are complete and nothing waits.
+    """
+    register = load_register(register_file.read_bytes(), register_file.parent)
+    logs = {node: {log.origin: log for log in _logs(node, path)} for node, path in stores.items()}
+    report = Report()
+    for mine in logs.values():
+        for log in mine.values():
+            _check_log(log, register)
+            report.entries += log.size
+            if log.role == "own":
+                report.held[log.origin] = log.held_size
+    _check_mirrors(logs, settled=settled)
+    _check_anchors(logs)
+    _check_exchanges(logs, report)
+    for node, path in stores.items() if settled else ():
+        waiting = [pos for (pos,) in _rows(path, "SELECT pos FROM pending WHERE step <> 'held'")]
+        assert not waiting, f"{node}: {len(waiting)} entries still wait"
+    return report
+
+
+def sizes(store: Path) -> dict[str, int]:
+    """Size of each log in a store, also of a running node."""
+    return dict(_rows(store, "SELECT origin, size FROM logs"))
+
+
+def waiting(store: Path) -> int:
+    """Mirrored entries that a node has yet to act on."""
+    ((count,),) = _rows(store, "SELECT count(*) FROM pending WHERE step <> 'held'")
+    return int(count)
+
+
+def _rows(path: Path, sql: str) -> list[tuple]:  # type: ignore[type-arg] # each query has its own
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def _logs(node: str, path: Path) -> Iterator[StoredLog]:
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)) as connection:
+        connection.execute("BEGIN")
+        for row, *columns in connection.execute("SELECT * FROM logs ORDER BY id").fetchall():
+            first = row << INDEX_BITS
+            found = connection.execute(
+                "SELECT pos, entry FROM entries WHERE pos >= ? AND pos < ? ORDER BY pos",
+                (first, first + (1 << INDEX_BITS)),
+            ).fetchall()
+            origin, _role, size = columns[:3]
+            assert [pos - first for pos, _ in found] == list(range(size)), (
+                f"{node}: {origin} has {len(found)} rows for {size} entries"
+            )
+            entries, frontier = [entry for _, entry in found], Frontier()
+            roots = [frontier.root()]
+            for entry in entries:
+                frontier.append(leaf_hash(entry))
+                roots.append(frontier.root())
+            yield StoredLog(node, *columns, entries=entries, roots=roots)
+
+
+def _check_log(log: StoredLog, register: Register) -> None:
+    assert log.stopped is None, f"{log.name} stopped: {log.stopped}"
+    writer = register.node(parse(log.origin).writer)
+    verifier = NoteVerifier(log.origin, bytes.fromhex(writer.log_key), SignatureType.ED25519)
+    if log.checkpoint is not None:
+        checkpoint = open_checkpoint(log.checkpoint, verifier, log.origin)
+        assert checkpoint.size <= log.size, f"{log.name}: more is signed than there is"
+        assert log.roots[checkpoint.size] == checkpoint.root, f"{log.name}: another log is signed"
+        if log.role == "mirror":
+            assert checkpoint.size == log.size, f"{log.name}: entries that nobody signed"
+    else:
+        assert log.role == "own" or log.size == 0, f"{log.name}: a mirror without a signature"
+    if log.held is not None:
+        reader = register.node(parse(log.origin).reader or "")
+        cosigner = NoteVerifier(
+            cosigner_name(reader.trust_domain, reader.id),
+            bytes.fromhex(reader.cosign_key),
+            SignatureType.COSIGNATURE_V1,
+        )
+        verify_cosignature(log.held, cosigner)
+        open_checkpoint(log.held, verifier, log.origin)
+        held = Checkpoint.parse(log.held.partition(b"\n\n")[0] + b"\n")
+        assert held.size == log.held_size
+        assert held.size <= log.size, f"{log.name}: the peer holds more than there is"
+        assert log.roots[held.size] == held.root, f"{log.name}: the receipt is of another log"
+
+
+def _check_mirrors(logs: Mapping[str, Mapping[str, StoredLog]], *, settled: bool) -> None:
+    for mine in logs.values():
+        for log in mine.values():
+            own = logs.get(parse(log.origin).writer, {}).get(log.origin)
+            if log.role != "mirror" or own is None:
+                continue
+            assert log.size <= own.size, f"{log.name} is ahead of its log ({log.size}/{own.size})"
+            assert own.entries[: log.size] == log.entries, f"{log.name} is not a prefix"
+            assert own.held_size <= log.size, f"{log.name}: a receipt for what is not held"
+            if settled:
+                assert log.size == own.size, f"{log.name} lacks {own.size - log.size} entries"
+
+
+def _check_anchors(logs: Mapping[str, Mapping[str, StoredLog]]) -> None:
+    """What a node told its peers of its home log is still true."""
+    for node, mine in logs.items():
+        home = next(log for log in mine.values() if parse(log.origin).reader is None)
+        for log in (each for others in logs.values() for each in others.values()):
+            origin = parse(log.origin)
+            if origin.writer != node or origin.lane != "control":
+                continue
+            for raw in log.entries:
+                entry = decode(raw)
+                if isinstance(entry, Anchor):
+                    assert entry.size <= home.size, f"{node}: the home log lost entries"
+                    assert home.roots[entry.size].hex() == entry.root, f"{node}: another home log"
+
+
+def _check_exchanges(logs: Mapping[str, Mapping[str, StoredLog]], report: Report) -> None:
+    views: dict[str, dict[str, list[Placed]]] = {}
+    for node, mine in logs.items():
+        groups = views.setdefault(node, {})
+        for log in mine.values():
+            writer = parse(log.origin).writer
+            for index, raw in enumerate(log.entries):
+                entry = decode(raw)
+                exchange = getattr(entry, "exchange", None)
+                if exchange is not None:
+                    placed = Placed(Position(log.origin, writer, index), leaf_hex(raw), entry)
+                    groups.setdefault(exchange, []).append(placed)
+    for node, groups in views.items():
+        for exchange, placed in groups.items():
+            state = outcome(placed)
+            assert not state.anomalies, f"{node}: {exchange}: {state.anomalies}"
+            known = report.outcomes.setdefault(exchange, state)
+            assert known.outcome is state.outcome, (
+                f"{exchange}: one side says {known.outcome}, {node} says {state.outcome}"
+            )

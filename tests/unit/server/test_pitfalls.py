@@ -1,0 +1,161 @@
+"""Known pains of gRPC for Python, by their number in the design: load, starting and stopping."""
+
+import asyncio
+from typing import Any
+from uuid import uuid4
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2
+from tests.harness.scale import scaled
+from tests.unit.server.asking import Gate, health_of, query, until
+from tests.unit.server.edge import QUERY, Edge, Material, serving
+from tests.unit.server.fakes import AUDITOR, HOME, WINDOW
+from tests.unit.server.told import failure
+
+from xbgateway.api.exchange.v1 import exchange_pb2, exchange_pb2_grpc
+from xbgateway.api.log.v1 import log_pb2, log_pb2_grpc
+from xbgateway.exchange.stages import Finished, Submission
+from xbgateway.model import limits
+from xbgateway.model.errors import Fatal, Reason
+from xbgateway.model.outcome import Outcome
+from xbgateway.server import start
+from xbgateway.server.inflight import Work
+
+Code = grpc.StatusCode
+
+
+# ---- load ------------------------------------------------------------------------------------
+
+
+async def test_pitfall_5_each_class_of_work_has_its_own_bound(material: Material) -> None:
+    async with serving(material, exchanges_in_flight=2) as running, running.channel() as channel:
+        gate = Gate(running)
+        running.path.work = gate.waiting
+        call = channel.unary_unary(QUERY)
+        for _wave in range(3):
+            gate.opened.clear()
+            first = [call(b"", metadata=running.words()) for _ in range(2)]
+            await until(lambda: running.server._in_flight.running(Work.EXCHANGE) == 2)
+            told = await failure(call(b"", metadata=running.words()))
+            assert (told.code, told.reason) == (Code.RESOURCE_EXHAUSTED, Reason.TOO_MANY_REQUESTS)
+            assert told.retry_s == 0.5
+            reads = exchange_pb2_grpc.ExchangeServiceStub(channel)
+            listing = exchange_pb2.ListExchangesRequest()
+            assert (await reads.ListExchanges(listing, metadata=running.bearer())).exchanges
+            health = health_of(channel)
+            assert (await health.Check(health_pb2.HealthCheckRequest())).status == 1
+            gate.opened.set()
+            assert await asyncio.gather(*first) == [b"echo:", b"echo:"]
+
+
+async def test_pitfall_16_callers_never_see_each_other(edge: Edge) -> None:
+    async def slowly(submission: Submission) -> Finished:
+        await asyncio.sleep(0)
+        who = submission.party.encode()
+        return Finished(str(uuid4()), Outcome.EXECUTED, payload=who)
+
+    edge.path.work = slowly
+    async with edge.channel() as one, edge.channel(AUDITOR) as other:
+        parties = {WINDOW: one, AUDITOR: other}
+
+        async def ask(party: str) -> bool:
+            words = edge.words(edge.material.token(party))
+            answer: bytes = await parties[party].unary_unary(QUERY)(b"", metadata=words)
+            return answer == party.encode()
+
+        assert all(await asyncio.gather(*(ask(p) for p in [WINDOW, AUDITOR] * scaled(40))))
+
+
+async def test_pitfall_9_a_reader_that_takes_nothing_is_cut_off(
+    edge: Edge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "STREAM_STALL_S_MAX", 0.2)
+    edge.logs.rows = [b"x" * 60_000 for _ in range(400)]
+    async with edge.channel(AUDITOR) as channel:
+        request = log_pb2.TailEntriesRequest(origin=HOME)
+        tail = log_pb2_grpc.LogServiceStub(channel).TailEntries(
+            request, metadata=edge.bearer(AUDITOR)
+        )
+        await tail.read()
+        await until(lambda: edge.server._in_flight.running(Work.TAIL) == 0)
+
+
+def test_pitfall_7_our_clients_never_ping_more_often_than_our_servers_bear() -> None:
+    options = dict(start._OPTIONS)
+    bears_ms = options["grpc.http2.min_recv_ping_interval_without_data_ms"]
+    assert bears_ms * 2 < limits.KEEPALIVE_INTERVAL_S * 1000
+    assert options["grpc.keepalive_permit_without_calls"] == 1
+
+
+# ---- starting and stopping -------------------------------------------------------------------
+
+
+async def test_pitfall_1_a_second_server_on_the_port_fails_loudly(edge: Edge) -> None:
+    with pytest.raises(Fatal, match="another process") as error:
+        async with serving(edge.material, clients_address=f"127.0.0.1:{edge.ports.clients}"):
+            pass
+    assert error.value.reason is Reason.CONFIG_INVALID
+    async with edge.channel() as channel:
+        assert await query(edge, channel) == b"echo:ask"
+
+
+async def to_the_end(tail: Any) -> None:
+    while await tail.read() is not grpc.aio.EOF:
+        pass
+
+
+async def test_pitfall_17_draining_ends_in_order_and_waits_for_no_watcher(edge: Edge) -> None:
+    gate = Gate(edge)
+    edge.path.work = gate.waiting
+    loop = asyncio.get_running_loop()
+    async with edge.channel() as channel, edge.channel(AUDITOR) as audit:
+        watch = health_of(channel).Watch(health_pb2.HealthCheckRequest())
+        assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVING
+        tail = log_pb2_grpc.LogServiceStub(audit).TailEntries(
+            log_pb2.TailEntriesRequest(origin=HOME), metadata=edge.bearer(AUDITOR)
+        )
+        await tail.read()
+        running = channel.unary_unary(QUERY)(b"last", metadata=edge.words())
+        await asyncio.wait_for(gate.begun.wait(), 5)
+        begun = loop.time()
+        draining = asyncio.create_task(edge.server.drain(15))
+        assert (await watch.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
+        assert (await failure(to_the_end(tail))).reason == Reason.DRAINING
+        await asyncio.sleep(0.05)
+        told = await failure(query(edge, channel))
+        assert (told.code, told.reason) == (Code.UNAVAILABLE, Reason.DRAINING)
+        assert told.retry_s
+        gate.opened.set()
+        assert await running == b"echo:last"
+        await asyncio.wait_for(draining, 5)
+        assert loop.time() - begun < 5
+    await edge.server.drain(0)  # again: nothing left, nothing wrong
+
+
+async def test_pitfall_17_many_drains_at_once_are_one(edge: Edge) -> None:
+    gate = Gate(edge)
+    edge.path.work = gate.waiting
+    async with edge.channel() as channel:
+        running = channel.unary_unary(QUERY)(b"last", metadata=edge.words())
+        await asyncio.wait_for(gate.begun.wait(), 5)
+        drains = [asyncio.create_task(edge.server.drain(grace)) for grace in (10, 0, 5)]
+        await asyncio.sleep(0.05)
+        drains[0].cancel()
+        gate.opened.set()
+        assert await running == b"echo:last"
+        await asyncio.gather(*drains[1:])
+
+
+async def test_pitfall_17_grace_has_an_end(edge: Edge) -> None:
+    gate = Gate(edge)
+    edge.path.work = gate.accepting
+    async with edge.channel() as channel:
+        call = channel.unary_unary(QUERY)(b"", metadata=edge.words())
+        await asyncio.wait_for(gate.begun.wait(), 5)
+        async with asyncio.timeout(5):
+            await edge.server.drain(0.2)
+        with pytest.raises((grpc.aio.AioRpcError, asyncio.CancelledError)):
+            await call
+    gate.opened.set()
+    await until(lambda: len(edge.path.finished) == 1)
