@@ -163,6 +163,7 @@ def compose(  # noqa: PLR0917 - the one place where everything meets
             keys.ring,
             {peer: Peer(node, peer) for peer in topology.peers},
             counted,
+            store.reader,
         )
         admission = Admission(node, register, catalogue, decider, legs, store.reader, keys.counting)
         outbound = Outbound(admission, legs, store, peers, topology, clock, counted)

@@ -15,7 +15,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import yaml
+from typer.testing import CliRunner
 
+from xbgateway.cli import app
 from xbgateway.demo.register import NodeKeys, demo_register
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,10 +59,17 @@ def process(*arguments: object) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
+def command(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """The same in this process, which is quicker."""
+    words = [str(one) for one in arguments]
+    result = CliRunner().invoke(app, words)
+    return subprocess.CompletedProcess(words, result.exit_code, result.stdout, result.stderr)
+
+
 def prepared(folder: Path) -> Live:
     """Certificates, register, settings and profiles of two nodes; nothing runs yet."""
     parties = [f"--party={side}={party}" for side, names in SIDES.items() for party in names]
-    made = process("certs", "dev", folder / "certs", *parties)
+    made = command("certs", "dev", folder / "certs", *parties)
     assert made.returncode == 0, made.stderr
     public = json.loads((folder / "certs" / "public.json").read_text())["nodes"]
     ports = {name: [_free() for _ in range(4)] for name in SIDES}

@@ -53,6 +53,8 @@ async def _exchanged(folder: Path) -> Pair:
         await asyncio.gather(*work)
         with contextlib.suppress(GatewayError):
             await running.submit("zhuhai", submission(_query(0), scenario="SC-POL"))
+        for node in running.nodes.values():
+            await node.core.gateway.anchor_once()
         await running.settle()
         running.agree()
         _write_keys(running)
@@ -63,9 +65,7 @@ async def _exchanged(folder: Path) -> Pair:
 
 
 def _query(number: int) -> bytes:
-    request = c.QueryContributionsRequest(
-        pid_token=f"pt_{number:026d}", fss_no=f"SYN{number:06d}"
-    )
+    request = c.QueryContributionsRequest(pid_token=f"pt_{number:026d}", fss_no=f"SYN{number:06d}")
     return request.SerializeToString()
 
 

@@ -84,7 +84,9 @@ def test_a_removed_entry_is_found(pair: Pair, run: Run, index: int) -> None:
 
 def test_a_stored_tile_is_held_against_its_entries(pair: Pair, run: Run) -> None:
     store = pair.store("macao")
-    change(store, "UPDATE tiles SET hashes = zeroblob(8192) WHERE log = ?", row(store, LANE, 0) >> 40)
+    change(
+        store, "UPDATE tiles SET hashes = zeroblob(8192) WHERE log = ?", row(store, LANE, 0) >> 40
+    )
     code, logs, _ = verify(run, pair, store)
     assert code == 3
     assert logs[f"mirror {LANE}"]["findings"][0]["path"].startswith("tile/")
@@ -94,7 +96,9 @@ def test_a_stored_tile_is_held_against_its_entries(pair: Pair, run: Run) -> None
 def test_a_forged_signature_is_found(pair: Pair, run: Run, column: str) -> None:
     store = pair.store("zhuhai")
     connection = apsw.Connection(str(store))
-    found = connection.execute(f"SELECT {column} FROM logs WHERE origin = ?", (BACK if column == "checkpoint" else LANE,)).fetchone()  # noqa: E501
+    found = connection.execute(
+        f"SELECT {column} FROM logs WHERE origin = ?", (BACK if column == "checkpoint" else LANE,)
+    ).fetchone()  # noqa: E501
     assert found is not None
     connection.close()
     note = found[0]
@@ -182,7 +186,9 @@ def test_an_export_goes_on_where_it_was(pair: Pair, run: Run, tmp_path: Path) ->
 
 def test_a_damaged_store_is_not_exported(pair: Pair, run: Run, tmp_path: Path) -> None:
     store = pair.store("zhuhai")
-    change(store, "UPDATE entries SET entry = CAST('{}' AS BLOB) WHERE pos = ?", row(store, LANE, 5))
+    change(
+        store, "UPDATE entries SET entry = CAST('{}' AS BLOB) WHERE pos = ?", row(store, LANE, 5)
+    )
     result = run("log", "export", store, LANE, tmp_path / "export")
     assert result.exit_code == 3
     assert "LOG_FORK" in result.stderr

@@ -69,10 +69,10 @@ async def crashed_at(w: World, story: Story, node: str, number: int, side: Side)
     came = await either(running, crash)
     if not came:
         # The caller has its result; what is left to do on either node may still hit the crash.
-        await w.settle()
-        await asyncio.sleep(0)
-        came = crash.happened.is_set()
-    # Some of the loop's tasks may have begun to wait for what never comes: they die with the node.
+        settling = asyncio.create_task(w.settle())
+        came = await either(settling, crash)
+        settling.cancel()
+        await asyncio.gather(settling, return_exceptions=True)
     await w.crash(node)
     await w.start(node)
     finished = await w.submit(story.caller, asked)

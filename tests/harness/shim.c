@@ -4,7 +4,8 @@
  * kill -9 cannot show durability: the kernel keeps what was written and never synced. So each
  * successful sync of a watched file copies its bytes to a shadow folder; the shadow is "the bytes
  * as of the last fsync", and a node started on it is a node after a power cut. A copy appears by
- * rename: what is killed half-way leaves the older one, as a cut in mid-sync may.
+ * rename: what is killed half-way leaves the older one, as a cut in mid-sync may. A copy goes when
+ * its file is gone and the folder was synced.
  *
  * XB_SHIM_WATCH   path prefix of the files that count (the store and its WAL)
  * XB_SHIM_SHADOW  folder of the copies; not set: none are made
@@ -17,6 +18,7 @@
  * durability and it does not use them, so they are left alone.
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -36,6 +38,7 @@ static int watched(int fd, char path[4096])
 {
     const char *prefix = getenv("XB_SHIM_WATCH");
     char link[64];
+    path[0] = '\0';
     if (prefix == NULL)
         return 0;
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
@@ -44,6 +47,31 @@ static int watched(int fd, char path[4096])
         return 0;
     path[length] = '\0';
     return strncmp(path, prefix, strlen(prefix)) == 0;
+}
+
+/* The folder of the watched files. Its sync makes durable that a file is gone. */
+static int folder_of_watched(const char *path)
+{
+    const char *prefix = getenv("XB_SHIM_WATCH");
+    size_t length = strlen(path);
+    return prefix != NULL && strncmp(path, prefix, length) == 0 && prefix[length] == '/'
+        && strchr(prefix + length + 1, '/') == NULL;
+}
+
+static void forget_what_is_gone(const char *folder)
+{
+    const char *shadow = getenv("XB_SHIM_SHADOW");
+    DIR *copies = shadow ? opendir(shadow) : NULL;
+    struct dirent *one;
+    char path[8192];
+    while (copies != NULL && (one = readdir(copies)) != NULL) {
+        snprintf(path, sizeof path, "%s/%s", folder, one->d_name);
+        if (access(path, F_OK) != 0 && unlinkat(dirfd(copies), one->d_name, 0) != 0
+            && strcmp(one->d_name, ".part") != 0)
+            abort();
+    }
+    if (copies != NULL)
+        closedir(copies);
 }
 
 static void wait_at_gate(void)
@@ -120,7 +148,16 @@ static int synced(int fd, const char *function)
     int (*real)(int) = (int (*)(int))dlsym(RTLD_NEXT, function);
     char path[4096];
     struct stat about;
-    if (!watched(fd, path) || fstat(fd, &about) != 0 || !S_ISREG(about.st_mode))
+    int counts = watched(fd, path);
+    if (!counts && folder_of_watched(path)) {
+        pthread_mutex_lock(&turn);
+        int result = real(fd);
+        if (result == 0)
+            forget_what_is_gone(path);
+        pthread_mutex_unlock(&turn);
+        return result;
+    }
+    if (!counts || fstat(fd, &about) != 0 || !S_ISREG(about.st_mode))
         return real(fd);
     wait_at_gate();
     pthread_mutex_lock(&turn);

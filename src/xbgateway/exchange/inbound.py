@@ -54,7 +54,7 @@ from xbgateway.model.record import (
 from xbgateway.seal import open_at_rest, seal_at_rest
 
 from .admission import Admission
-from .legs import Decided, Legs, refuse_unless_allowed, with_payload
+from .legs import Decided, Legs, refuse_unless_allowed
 from .ports import Answered, EffectUnknown, Ledger, Meter, NotReached, Peers, Services
 from .stages import Declaration
 from .topology import Topology
@@ -134,7 +134,7 @@ class Inbound:
             await self._record(pending, None, Expired(instant(now), entry.exchange, leaf), [])
             return None
         self._unseen(pending, entry)
-        pending = await with_payload(self._peers, self._ledger.reader, entry, pending)
+        pending = await self._legs.with_payload(self._peers, entry, pending)
         declaration = self._declaration(pending, entry)
         peer = self._topology.peer_of(pending.position.origin)
         if not await self._peers.control_reached(peer, entry.control, CONTROL_WAIT_S):
@@ -155,9 +155,7 @@ class Inbound:
             )
         )
         self._refuse_denied(least, "answer")
-        assert entry.sealed is not None
-        wrap = self._ledger.reader.wrap(bytes.fromhex(entry.sealed.wrap))
-        payload = self._legs.open(entry, peer, pending.sealed, wrap, now)  # 4
+        payload = self._legs.open(entry, peer, pending.sealed, now)  # 4
         content = self._admission.check_content(declaration, payload, "request")
         payload = self._legs.minimise(decided, content).payload
         wrapped, key = self._legs.new_key()

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from xbgateway.model.clock import LOCAL, instant, parse_instant
 from xbgateway.model.decision import Decision
@@ -45,6 +46,8 @@ from xbgateway.seal import (
 from .archive import facts_bytes, standing_bytes
 from .ports import Meter, Peers, Records
 from .stages import Permitted
+
+_WRAPS_REMEMBERED = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,18 +93,21 @@ class Peer:
 class Legs:
     """The shared steps, bound to this node's policy and keys."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - composed once, in core.py
         self,
         decider: Decider,
         rest: RestKey,
         ring: SealingKeyRing,
         peers: dict[str, Peer],
         meter: Meter,
+        records: Records,
     ) -> None:
         self._decider = decider
         self._rest = rest
         self._ring = ring
         self._meter = meter
+        self._records = records
+        self._wraps: dict[str, bytes] = {}
         self.peers = peers
         # What is content-addressed and already kept needs no second row.
         self._kept: set[str] = set()
@@ -254,17 +260,14 @@ class Legs:
         parts = replace(parts, sealed=hashlib.sha256(sealed).hexdigest(), sealed_bytes=len(sealed))
         return replace(entry, sealed=parts), Beside(declaration, sealed, epoch.wrap)
 
-    def open(
-        self, entry: Request | Answer, peer: str, sealed: bytes, wrap: bytes | None, now: datetime
-    ) -> bytes:
+    def open(self, entry: Request | Answer, peer: str, sealed: bytes, now: datetime) -> bytes:
         """The payload of a mirrored entry. Raises ``Refused`` for each way it may not open."""
         parts = entry.sealed
         if parts is None:
             raise Refused(Reason.ENTRY_INVALID, "the entry carries no sealed payload")
         if parts.suite != SUITE:
             raise Refused(Reason.SUITE_UNKNOWN, f"suite {parts.suite} is not spoken here")
-        if wrap is None:
-            raise Refused(Reason.PAYLOAD_MISSING, "the epoch's wrap did not come along")
+        wrap = self._wrap(parts.wrap)
         secret = self.peers[peer].secret(wrap, self._ring, now)
         return open_sealed(
             secret,
@@ -273,6 +276,40 @@ class Legs:
             sealed,
             bytes.fromhex(parts.commitment),
         )
+
+    async def with_payload(
+        self, peers: Peers, entry: Request | Answer, pending: Pending
+    ) -> Pending:
+        """What came beside an entry, asked for once more where it is not what it should be.
+
+        Raises ``Refused``: ``PAYLOAD_MISSING`` or ``PAYLOAD_ALTERED`` when it stays so.
+        """
+        try:
+            self._check_arrived(entry, pending)
+        except Refused:
+            again = await peers.want(pending)
+            if again is None:
+                raise
+            self._check_arrived(entry, again)
+            return again
+        return pending
+
+    def _check_arrived(self, entry: Request | Answer, pending: Pending) -> None:
+        check_beside(entry, pending.declaration, pending.sealed)
+        assert entry.sealed is not None
+        self._wrap(entry.sealed.wrap)
+
+    def _wrap(self, digest: str) -> bytes:
+        """An epoch's wrap: one for a minute's messages, so the last few are remembered."""
+        wrap = self._wraps.get(digest)
+        if wrap is None:
+            wrap = self._records.wrap(bytes.fromhex(digest))
+            if wrap is None:
+                raise Refused(Reason.PAYLOAD_MISSING, "the epoch's wrap did not come along")
+            if len(self._wraps) >= _WRAPS_REMEMBERED:
+                del self._wraps[next(iter(self._wraps))]
+            self._wraps[digest] = wrap
+        return wrap
 
     def new_key(self) -> tuple[bytes, bytes]:
         """``(wrapped, key)`` of an exchange's own key."""
@@ -287,13 +324,16 @@ class Legs:
 
 def _keep_until(decided: Decided, exchange: str) -> KeepUntil:
     """``log_keep`` and ``data_keep`` as days, from the decision's own clock reading."""
-    today = parse_instant(decided.facts.moment.now).astimezone(LOCAL).date()
-    keep = decided.decision.data_keep_days
-    return KeepUntil(
-        exchange,
-        (today + timedelta(days=decided.decision.log_keep_days)).isoformat(),
-        (today + timedelta(days=keep)).isoformat() if keep is not None else None,
-    )
+    decision, hour = decided.decision, decided.facts.moment.now[:13]
+    evidence, payload = _days(hour, decision.log_keep_days, decision.data_keep_days)
+    return KeepUntil(exchange, evidence, payload)
+
+
+@lru_cache(maxsize=256)
+def _days(hour: str, log_days: int, data_days: int | None) -> tuple[str, str | None]:
+    today = parse_instant(hour + ":00:00Z").astimezone(LOCAL).date()
+    evidence = (today + timedelta(days=log_days)).isoformat()
+    return evidence, None if data_days is None else (today + timedelta(days=data_days)).isoformat()
 
 
 def refuse_unless_allowed(decision: Decision, leg: str) -> None:
@@ -330,28 +370,3 @@ def check_beside(entry: Request | Answer, declaration: bytes, sealed: bytes) -> 
         or len(sealed) != parts.sealed_bytes
     ):
         raise Refused(Reason.PAYLOAD_ALTERED, "what came beside the entry is not what it names")
-
-
-async def with_payload(
-    peers: Peers, records: Records, entry: Request | Answer, pending: Pending
-) -> Pending:
-    """What came beside an entry, asked for once more where it is not what it should be.
-
-    Raises ``Refused``: ``PAYLOAD_MISSING`` or ``PAYLOAD_ALTERED`` when it stays so.
-    """
-    try:
-        _check_arrived(records, entry, pending)
-    except Refused:
-        again = await peers.want(pending)
-        if again is None:
-            raise
-        _check_arrived(records, entry, again)
-        return again
-    return pending
-
-
-def _check_arrived(records: Records, entry: Request | Answer, pending: Pending) -> None:
-    check_beside(entry, pending.declaration, pending.sealed)
-    assert entry.sealed is not None
-    if records.wrap(bytes.fromhex(entry.sealed.wrap)) is None:
-        raise Refused(Reason.PAYLOAD_MISSING, "the epoch's wrap did not come along")

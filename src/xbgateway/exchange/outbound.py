@@ -51,7 +51,7 @@ from xbgateway.model.record import (
 from xbgateway.seal import open_at_rest, seal_at_rest
 
 from .admission import Admission, check_declaration
-from .legs import Decided, Legs, refuse_unless_allowed, with_payload
+from .legs import Decided, Legs, refuse_unless_allowed
 from .ports import Ledger, Meter, Peers
 from .results import pack_finished, unpack_finished
 from .stages import Admitted, Declaration, Finished, Flight, Permitted, Submission, by_leg
@@ -364,16 +364,14 @@ class Outbound:
         now = self._clock.now()
         decided: Decided | None = None
         try:
-            pending = await with_payload(self._peers, self._ledger.reader, entry, pending)
+            pending = await self._legs.with_payload(self._peers, entry, pending)
             declaration = check_declaration(pending.declaration, flight.declaration, "answer")
             decided = await self._legs.decide(
                 self._admission.declared_facts(flight.standing, declaration, now)
             )  # 8
             refuse_unless_allowed(decided.decision, "answer")
-            assert entry.sealed is not None
-            wrap = self._ledger.reader.wrap(bytes.fromhex(entry.sealed.wrap))
             peer = self._topology.peer_of(pending.position.origin)
-            payload = self._legs.open(entry, peer, pending.sealed, wrap, now)  # 9
+            payload = self._legs.open(entry, peer, pending.sealed, now)  # 9
             finished = self._release(flight, entry, decided, declaration, payload)
         except Refused as refused:
             finished = Finished(

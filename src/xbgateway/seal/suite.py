@@ -58,4 +58,4 @@ def keyed_hash(key: bytes, *parts: bytes) -> bytes:
     if len(key) != KEY_BYTES:
         raise Refused(Reason.KEY_WEAK, "A keyed hash needs a key of 32 bytes.")
     framed = b"".join(len(part).to_bytes(8, "big") + part for part in parts)
-    return hmac.digest(key, LABEL_KEYED_HASH + framed, "sha256")
+    return hmac.new(key, LABEL_KEYED_HASH + framed, "sha256").digest()

@@ -1,0 +1,303 @@
+"""The store cannot, may not or must not write: nothing moves, nothing is signed, each says why."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import apsw
+import pytest
+
+from tests.harness.corridors import fund, query
+from tests.harness.simulator import World, revision, world
+from xbgateway.core import specs
+from xbgateway.model.clock import SystemClock
+from xbgateway.model.errors import Fatal, Reason, Unavailable
+from xbgateway.model.outcome import Outcome
+from xbgateway.policy.engine import EmbeddedEngine
+from xbgateway.policy.engine.port import Bundle, Snapshot
+from xbgateway.store import SqliteStore
+
+
+def sizes(w: World) -> dict[str, int]:
+    return {
+        f"{name} {origin}": head.size
+        for name, node in w.nodes.items()
+        for origin, head in node.core.store.heads.items()
+    }
+
+
+def pragma(w: World, name: str, text: str) -> None:
+    """On the writer's own connection, while it is idle."""
+    w.nodes[name].core.store._connection.execute(f"PRAGMA {text}").fetchall()
+
+
+def full(w: World, name: str) -> Callable[[], None]:
+    """No page more for a node's store; gives what makes room again."""
+    connection = w.nodes[name].core.store._connection
+    free = connection.execute("PRAGMA freelist_count").fetchone()[0]
+    connection.execute("CREATE TABLE filler (x)")
+    for _ in range(free + 64):  # use up free pages, and those that the last ones have room in
+        connection.execute("INSERT INTO filler VALUES (zeroblob(4000))")
+    pages = connection.execute("PRAGMA page_count").fetchone()[0]
+    pragma(w, name, f"max_page_count = {pages}")
+
+    def room() -> None:
+        pragma(w, name, "max_page_count = 1000000")
+
+    return room
+
+
+def read_only(w: World, name: str) -> Callable[[], None]:
+    pragma(w, name, "query_only = ON")
+    return lambda: pragma(w, name, "query_only = OFF")
+
+
+@pytest.mark.parametrize("fault", [full, read_only])
+async def test_a_caller_whose_node_cannot_write_hears_so_and_nothing_moves(
+    tmp_path: Path, fault: Callable[[World, str], Callable[[], None]]
+) -> None:
+    async with world(tmp_path, {"macao": fund}) as w:
+        await w.settle()
+        before, undo = sizes(w), fault(w, "zhuhai")
+        asked = query()
+        with pytest.raises(Unavailable) as caught:
+            await w.submit("zhuhai", asked)
+        assert caught.value.reason is Reason.STORE_UNAVAILABLE
+        assert sizes(w) == before
+        assert not w.nodes["macao"].service.asked
+        undo()
+        assert (await w.submit("zhuhai", asked)).outcome is Outcome.EXECUTED
+        await w.settle()
+        w.agree()
+
+
+@pytest.mark.parametrize("fault", [full, read_only])
+async def test_a_receiver_that_cannot_write_takes_it_later(
+    tmp_path: Path, fault: Callable[[World, str], Callable[[], None]]
+) -> None:
+    async with world(tmp_path, {"macao": fund}) as w:
+        await w.settle()
+        undo = fault(w, "macao")
+        caller = asyncio.create_task(w.submit("zhuhai", query()))
+        await asyncio.sleep(0.15)
+        assert not caller.done()
+        assert not w.nodes["macao"].service.asked
+        undo()
+        assert (await caller).outcome is Outcome.EXECUTED
+        await w.settle()
+        w.agree()
+
+
+def rewrite(path: Path, origin: str, index: int) -> None:
+    """Change one byte of one row behind the node's back."""
+    connection = apsw.Connection(str(path))
+    row = connection.execute("SELECT id FROM logs WHERE origin = ?", (origin,)).fetchone()
+    assert row is not None
+    pos = row[0] << 40 | index
+    entry = bytearray(
+        connection.execute("SELECT entry FROM entries WHERE pos = ?", (pos,)).fetchone()[0]
+    )
+    entry[-3] ^= 1
+    connection.execute("UPDATE entries SET entry = ? WHERE pos = ?", (bytes(entry), pos))
+    connection.close()
+
+
+@pytest.mark.parametrize("log", ["own", "own, last row", "mirror", "mirror, last row", "home"])
+async def test_a_node_does_not_start_over_a_damaged_row(tmp_path: Path, log: str) -> None:
+    async with world(tmp_path, {"macao": fund}) as w:
+        for _ in range(3):
+            await w.submit("zhuhai", query())
+        await w.settle()
+        core = w.nodes["zhuhai"].core
+        origin = {
+            "own": core.topology.data_out("macao", 0),
+            "mirr": core.topology.data_in("macao", 0),
+            "home": core.topology.home,
+        }[log[:4].rstrip(",")]
+        index = core.store.size(origin) - 1 if "last" in log else 0
+        path = core.store.path
+        await w.crash("zhuhai")
+        rewrite(path, origin, index)
+        for _ in range(2):  # it goes on refusing, and it leaves no lock behind
+            with pytest.raises(Fatal) as caught:
+                await w.start("zhuhai")
+            assert caught.value.reason is Reason.STORE_CORRUPT
+            assert caught.value.metadata["origin"] == origin
+        rewrite(path, origin, index)  # the bit is put back
+        await w.start("zhuhai")
+        assert (await w.submit("zhuhai", query())).outcome is Outcome.EXECUTED
+        await w.settle()
+        w.agree()
+
+
+async def test_nothing_is_signed_over_rows_that_are_not_what_was_written(tmp_path: Path) -> None:
+    async with world(tmp_path, {"macao": fund}) as w:
+        await w.settle()
+        core = w.nodes["zhuhai"].core
+        head = core.store.heads[core.topology.data_out("macao", 0)]
+        signed, size = head.checkpoint, head.size
+        # A disk that does not keep what it is given: the row changes as it is written.
+        core.store._connection.execute(
+            "CREATE TRIGGER rot AFTER INSERT ON entries BEGIN"
+            " UPDATE entries SET entry = CAST(NEW.entry || ' ' AS BLOB) WHERE pos = NEW.pos; END"
+        )
+        with pytest.raises(Fatal) as caught:
+            await w.submit("zhuhai", query())
+        assert caught.value.reason is Reason.STORE_CORRUPT
+        assert (head.checkpoint, head.size) == (signed, size)
+        assert w.nodes["macao"].core.store.size(head.origin) == size
+        with pytest.raises(Fatal):  # and so it stays
+            await w.submit("zhuhai", query())
+        assert not w.nodes["macao"].service.asked
+
+
+async def test_a_row_that_rots_before_it_is_sent_again_is_not_sent(tmp_path: Path) -> None:
+    async with world(tmp_path, {"macao": fund}) as w:
+        await w.submit("zhuhai", query())
+        await w.settle()
+        core, wire = w.nodes["zhuhai"].core, w.wire("zhuhai", "macao")
+        held = w.nodes["macao"].core.store.size(wire.origin)
+        wire.open.clear()
+        print(held, core.store.size(wire.origin))
+        callers = [asyncio.create_task(w.submit("zhuhai", query())) for _ in range(3)]
+        async with asyncio.timeout(5):
+            while core.store.size(wire.origin) < held + 3:  # noqa: ASYNC110 - tests only
+                await asyncio.sleep(0.01)
+                print(core.store.size(wire.origin), callers)
+        core.store._tails[wire.origin].clear()  # as after a restart: read back from the rows
+        rewrite(core.store.path, wire.origin, held + 1)
+        wire.open.set()
+        wire.grown.set()
+        async with asyncio.timeout(5):
+            while wire.error is None:  # noqa: ASYNC110 - tests only
+                await asyncio.sleep(0.01)
+        assert isinstance(wire.error, Fatal)
+        assert wire.error.reason is Reason.STORE_CORRUPT
+        assert w.nodes["macao"].core.store.size(wire.origin) == held
+        assert w.nodes["macao"].core.store.stopped(wire.origin) is None
+        for caller in callers:
+            caller.cancel()
+
+
+async def test_a_second_writer_is_refused(tmp_path: Path) -> None:
+    async with world(tmp_path, {"macao": fund}) as w:
+        core = w.nodes["zhuhai"].core
+        with pytest.raises(Fatal) as caught:
+            SqliteStore(core.store.path, specs(core.register, core.topology, core.keys))
+        assert caught.value.reason is Reason.STORE_LOCKED
+        assert (await w.submit("zhuhai", query())).outcome is Outcome.EXECUTED
+        await w.settle()
+        w.agree()
+
+
+async def test_a_clock_that_goes_back_stops_everything_until_it_has_caught_up(
+    tmp_path: Path,
+) -> None:
+    shift = [timedelta()]
+    clock = SystemClock(lambda: datetime.now(UTC) + shift[0])
+    async with world(tmp_path, {"macao": fund}, clock=clock) as w:
+        await w.settle()
+        before = sizes(w)
+        shift[0] = -timedelta(hours=1)
+        asked = query()
+        with pytest.raises(Unavailable) as caught:
+            await w.submit("zhuhai", asked)
+        assert caught.value.reason is Reason.CLOCK_BACK
+        await asyncio.sleep(0.05)
+        assert sizes(w) == before
+        shift[0] = timedelta()
+        # Now it goes back while the request is on its way: the receiver waits too.
+        w.wire("zhuhai", "macao").open.clear()
+        caller = asyncio.create_task(w.submit("zhuhai", asked))
+        await asyncio.sleep(0.1)
+        shift[0] = -timedelta(hours=1)
+        w.wire("zhuhai", "macao").open.set()
+        w.wire("zhuhai", "macao").grown.set()
+        await asyncio.sleep(0.2)
+        assert not w.nodes["macao"].service.asked
+        shift[0] = timedelta()
+        assert (await caller).outcome is Outcome.EXECUTED
+        await w.settle()
+        w.agree()
+
+
+@dataclass
+class Shaky:
+    """OPA in the process, with a switch that makes it fail."""
+
+    problem: Unavailable | None = None
+    asked: int = 0
+    loaded: list[Snapshot] = field(default_factory=list)
+
+    def load(self, bundle: Bundle) -> Snapshot:
+        inner = EmbeddedEngine().load(bundle)
+        outer = self
+
+        class Loaded:
+            revision = inner.revision
+            opa_version = inner.opa_version
+
+            def decide(self, input_bytes: bytes, timeout_ms: int) -> bytes:
+                outer.asked += 1
+                if outer.problem is not None:
+                    raise outer.problem
+                return inner.decide(input_bytes, timeout_ms)
+
+            def close(self) -> None:
+                inner.close()
+
+        return Loaded()
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        Reason.POLICY_UNAVAILABLE,
+        Reason.POLICY_UNDEFINED,
+        Reason.POLICY_TIMEOUT,
+        Reason.POLICY_ERROR,
+        Reason.POLICY_STALE,
+    ],
+)
+async def test_no_decision_is_a_denial_with_its_own_reason(tmp_path: Path, reason: Reason) -> None:
+    engine = Shaky()
+    async with world(tmp_path, {"macao": fund}, engine=engine, memo=False) as w:
+        await w.settle()
+        before = sizes(w)
+        engine.problem = Unavailable(reason, "the engine gives no decision")
+        asked = query()
+        with pytest.raises(Unavailable) as caught:
+            await w.submit("zhuhai", asked)
+        assert caught.value.reason is reason
+        assert engine.asked == 1
+        assert sizes(w) == before
+        # And on the receiving side: nothing is opened, nothing called, nothing lost.
+        engine.problem = None
+        w.wire("zhuhai", "macao").open.clear()
+        caller = asyncio.create_task(w.submit("zhuhai", asked))
+        await asyncio.sleep(0.1)
+        engine.problem = Unavailable(reason, "the engine gives no decision")
+        w.wire("zhuhai", "macao").open.set()
+        w.wire("zhuhai", "macao").grown.set()
+        await asyncio.sleep(0.15)
+        assert not w.nodes["macao"].service.asked
+        assert not caller.done()
+        engine.problem = None
+        assert (await caller).outcome is Outcome.EXECUTED
+        await w.settle()
+        w.agree()
+
+
+async def test_an_engine_that_is_given_no_time_says_timeout(tmp_path: Path) -> None:
+    """The real engine's own deadline, not a switch."""
+    async with world(tmp_path, {"macao": fund}, memo=False) as w:
+        before = sizes(w)
+        decider = w.nodes["zhuhai"].core.decider
+        assert decider.revision.id == revision().id
+        decider._timeout_ms = 0
+        with pytest.raises(Unavailable) as caught:
+            await w.submit("zhuhai", query())
+        assert caught.value.reason is Reason.POLICY_TIMEOUT
+        assert sizes(w) == before
