@@ -4,8 +4,9 @@ export PATH := $(CURDIR)/.venv/bin:$(HOME)/go/bin:$(PATH)
 INSTALLED := pyproject.toml hatch_build.py requirements/lock.txt scripts/setup.sh \
 	$(wildcard native/*.go native/go.* native/build.py)
 TESTS ?= tests
-# Processes, ports and clocks are one worker's; what is pure runs beside them (tests/conftest.py).
-PYTEST := pytest -n 2 --dist loadgroup
+# One by one, since some measure time; WORKERS=2 runs what is pure beside what is not (conftest.py).
+WORKERS ?= 0
+PYTEST := pytest -n $(WORKERS) --dist loadgroup
 
 .PHONY: help demo demo-up test test-long check bench protos docs lock clean
 help: ## list the targets

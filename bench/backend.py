@@ -26,7 +26,7 @@ class Fixed(grpc.GenericRpcHandler):
 
         self._path = path
         self._handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(
-            give  # type: ignore[arg-type]
+            give
         )
 
     def service(

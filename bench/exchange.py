@@ -63,9 +63,8 @@ async def _one(both: Pair) -> Figures:
         stub = contribution_pb2_grpc.ContributionServiceStub(
             gateway.channel(purpose=PURPOSE, scenario=SCENARIO)
         )
-        _answer, receipt = await gateway.call(
-            stub.QueryContributions, contribution_pb2.QueryContributionsRequest.FromString(request())
-        )
+        asked = contribution_pb2.QueryContributionsRequest.FromString(request())
+        _answer, receipt = await gateway.call(stub.QueryContributions, asked)
     assert receipt.outcome == "EXECUTED", receipt
     assert receipt.entries, receipt
     assert receipt.dropped_fields, receipt
@@ -103,8 +102,7 @@ def _compared(of: dict[str, list[Round]]) -> Figures:
             "p50_ms": Spread.of([one.p50_ms for one in done]).figures(),
             "p99_ms": Spread.of([one.p99_ms for one in done]).figures(),
             "cpu_us": {
-                name: round(Spread.of([one.cpu_us[name] for one in done]).median)
-                for name in names
+                name: round(Spread.of([one.cpu_us[name] for one in done]).median) for name in names
             },
             "fsyncs_per_exchange": round(Spread.of(synced).median, 3) if synced else None,
         }

@@ -6,13 +6,14 @@ the same, and at 64 concurrent, in turns between the worlds.
 """
 
 import asyncio
-import os
 import shutil
 import statistics
 import time
 from collections import Counter
 from contextlib import AsyncExitStack
 from pathlib import Path
+
+from tests.harness.simulator import World, world
 
 from bench.counting import (
     COUNTS,
@@ -26,7 +27,6 @@ from bench.load import folder
 from bench.memory_world import exchanges, serve
 from bench.prefill import fill
 from bench.result import Figures, Spread, number, say, table
-from tests.harness.simulator import World, world
 
 _COUNTED_EXCHANGES = 200
 _TIMED_EXCHANGES = {1: 60, 64: 400}
@@ -57,7 +57,7 @@ async def _counts(w: World) -> dict[str, float]:
 
 async def _mirrored(w: World) -> None:
     """Until every entry has reached its mirror; asks no store, so counts nothing."""
-    while any(
+    while any(  # noqa: ASYNC110 - an event of the wires would count what it wakes
         w.nodes[wire.writer].core.store.size(origin) != w.nodes[wire.reader].core.store.size(origin)
         for origin, wire in w.wires.items()
     ):
@@ -98,13 +98,11 @@ async def measure(at: Path, entries: int, small: int, rounds: int) -> Figures:
             for concurrency, of in times.items():
                 for name, w in worlds.items():
                     of[name].append(await _seconds(w, concurrency))
-        stored = {name: os.stat(at / name / "zhuhai" / "store.db").st_size for name in worlds}
+        stored = {name: (at / name / "zhuhai" / "store.db").stat().st_size for name in worlds}
     return {
         "entries": sizes,
         "store_bytes": stored,
-        "per_exchange": {
-            name: dict(of) for name, of in counts.items()
-        },
+        "per_exchange": {name: dict(of) for name, of in counts.items()},
         "ratio": {
             what: round(counts["full"][what] / max(1.0, counts["small"][what]), 4)
             for what in sorted(counts["full"])

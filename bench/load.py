@@ -38,7 +38,7 @@ class Round:
         return self.calls / self.seconds
 
 
-async def run(  # noqa: PLR0913 - what a round is
+async def run(
     pair: Pair,
     side: str,
     concurrency: int,

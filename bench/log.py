@@ -1,4 +1,4 @@
-"""The log alone: appending to the store, mirroring into another one, and the tree without a store."""
+"""The log alone: appending to a store, mirroring into another, and the tree without a store."""
 
 import asyncio
 import shutil

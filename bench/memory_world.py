@@ -2,8 +2,9 @@
 
 import asyncio
 
-from bench.messages import METHOD, PARTY, PURPOSE, SCENARIO, answer, request
 from tests.harness.simulator import World, submission
+
+from bench.messages import METHOD, PARTY, PURPOSE, SCENARIO, answer, request
 from xbgateway.model.outcome import Outcome
 
 REQUEST, ANSWER = request(), answer()

@@ -19,7 +19,8 @@ _SCHEMES = 8
 
 def request(size: int = PAYLOAD_BYTES) -> bytes:
     """A query of ``size`` bytes."""
-    message = contribution.QueryContributionsRequest(pid_token="pt_", fss_no="SYN000123")
+    message = contribution.QueryContributionsRequest(fss_no="SYN000123")
+    message.pid_token = "pt_"
     message.pid_token += "a" * (size - message.ByteSize() - 1)
     raw = message.SerializeToString()
     assert len(raw) == size

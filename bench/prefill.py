@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tests.harness.simulator import World
+
 from xbgateway.core import Core
 from xbgateway.model.clock import SystemClock, instant, uuid7
 from xbgateway.model.entry import Accepted, Answer, Final, Request, Sealed, Verdict, leaf_hex
@@ -140,5 +141,3 @@ async def _grow(
     assert group is not None
     carried = MirrorGroup(origin, group.start, group.items, group.checkpoint, group.wraps)
     await reader.store.extend(carried)
-
-

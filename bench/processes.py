@@ -18,6 +18,11 @@ import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
 from bench.messages import METHOD, PARTY, PURPOSE, SCENARIO, SERVICE, request
+from xbgateway.api.socialsecurity.v1.contribution_pb2 import (
+    QueryContributionsRequest,
+    QueryContributionsResponse,
+)
+from xbgateway.client.errors import GatewayCallError
 from xbgateway.client.tokens import LIFETIME_S_MAX, TokenMint
 from xbgateway.demo.cluster import AGENCIES, Cluster, free_ports
 
@@ -66,6 +71,7 @@ class Pair(Cluster):
             await self.start_node(node)
         for node in NODES:
             await self.ready(node)
+        await self._linked()
 
     async def start_node(self, name: str) -> None:
         """Start a gateway node."""
@@ -90,6 +96,24 @@ class Pair(Cluster):
             *("--roots", str(self._root("zhuhai")), "--target", target),
             *("--target-roots", str(self._root("macao")), "--target-name", name),
         )
+
+    async def _linked(self) -> None:
+        """Wait until each node holds the other's control lane, and with it the sealing key."""
+        deadline = asyncio.get_running_loop().time() + _LISTENING_WAIT_S
+        async with self.connect(PARTY) as gateway:
+            path = f"{SERVICE}/{METHOD}"
+            asked = QueryContributionsRequest.FromString(request())
+            while True:
+                try:
+                    await gateway.submit(
+                        path, asked, QueryContributionsResponse, purpose=PURPOSE, scenario=SCENARIO
+                    )
+                except GatewayCallError as error:
+                    if asyncio.get_running_loop().time() > deadline:
+                        raise RuntimeError("the nodes did not link") from error
+                    await asyncio.sleep(0.2)
+                else:
+                    return
 
     async def _listening(self, name: str, port: int) -> None:
         """Wait until a process accepts connections. Raises ``RuntimeError`` with its log."""
@@ -188,7 +212,7 @@ async def pair(folder: Path) -> AsyncIterator[Pair]:
     ghz()
     shutil.rmtree(folder, ignore_errors=True)
     descriptors = Path(__file__).parent.parent / "src/xbgateway/api/descriptors.binpb"
-    paths = os.pathsep.join([*(p for p in (os.environ.get("PYTHONPATH"),) if p), os.getcwd()])
+    paths = os.pathsep.join([*(p for p in (os.environ.get("PYTHONPATH"),) if p), str(Path.cwd())])
     made = Pair(
         folder,
         folder / "certificates",

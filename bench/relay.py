@@ -22,7 +22,9 @@ class Relay(grpc.GenericRpcHandler):
         self._channel = channel
         self._known: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {}
 
-    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes]:
+    def service(
+        self, handler_call_details: grpc.HandlerCallDetails
+    ) -> grpc.RpcMethodHandler[bytes, bytes]:
         """The handler of a method, made once."""
         path = handler_call_details.method
         known = self._known.get(path)
@@ -34,9 +36,7 @@ class Relay(grpc.GenericRpcHandler):
                 return answer
 
             # The synchronous name makes the handler; grpc.aio runs the coroutine.
-            known = self._known[path] = grpc.unary_unary_rpc_method_handler(
-                pass_on  # type: ignore[arg-type]
-            )
+            known = self._known[path] = grpc.unary_unary_rpc_method_handler(pass_on)
         return known
 
 

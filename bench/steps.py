@@ -7,6 +7,7 @@ counts there. Times are of the calling thread, so waiting costs nothing.
 
 import asyncio
 import functools
+import sys
 import threading
 import time
 from collections import defaultdict
@@ -16,16 +17,19 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from tests.harness.simulator import world
+
 from bench.memory_world import exchanges, serve
 from bench.result import Figures, say, table
-from tests.harness.simulator import world
-from xbgateway.exchange import admission, gateway, inbound, legs, outbound, stages
+from xbgateway.exchange import admission, archive, legs, results, stages
 from xbgateway.model import entry
 from xbgateway.policy.memo import Decider
-from xbgateway.store import logs, reader, sqlite, transaction
+from xbgateway.seal import rest
+from xbgateway.store import reader, sqlite, transaction
 from xbgateway.tlog import Cosigner
 
-# What is timed: a label, and where its function is bound. Wrapped for the time of one run only.
+# What is timed: a label, and where its functions are defined. Wrapped for the time of one run only,
+# functions of modules wherever they were imported.
 STEPS: tuple[tuple[str, tuple[tuple[Any, str], ...]], ...] = (
     ("admit", ((admission.Admission, "admit"),)),
     (
@@ -38,24 +42,25 @@ STEPS: tuple[tuple[str, tuple[tuple[Any, str], ...]], ...] = (
     ("project", ((Decider, "project"),)),
     ("decide (memo)", ((Decider, "lookup"),)),
     ("decide (engine)", ((Decider, "evaluate"),)),
-    ("facts as bytes", ((legs, "facts_bytes"),)),
+    ("facts as bytes", ((archive, "facts_bytes"),)),
     ("minimise", ((legs.Legs, "minimise"),)),
     ("check content", tuple((admission.Admission, n) for n in ("check_content", "content"))),
     ("seal", ((legs.Legs, "seal"),)),
     ("open", ((legs.Legs, "open"),)),
     ("exchange key", tuple((legs.Legs, n) for n in ("new_key", "unwrap"))),
-    ("seal at rest", tuple((m, "seal_at_rest") for m in (legs, inbound, outbound))),
+    ("seal at rest", ((rest, "seal_at_rest"),)),
     ("evidence rows", ((legs.Legs, "evidence"),)),
     ("declaration", tuple((stages.Declaration, n) for n in ("encode", "decode"))),
     ("entry encode", ((entry.Request.__base__, "encode"),)),
-    (
-        "entry decode",
-        tuple((m, "decode") for m in (gateway, inbound, outbound, logs, reader, transaction)),
-    ),
-    ("pack result", ((outbound, "pack_finished"),)),
+    ("entry decode", ((entry, "decode"),)),
+    ("pack result", ((results, "pack_finished"),)),
     (
         "store reads",
-        tuple((reader.Reader, n) for n in ("exchange_of", "placed", "wrap", "exchange_row")),
+        tuple(
+            (reader.Reader, name)
+            for name, value in vars(reader.Reader).items()
+            if not name.startswith("_") and name != "connection" and callable(value)
+        ),
     ),
     ("cosign", ((Cosigner, "cosign"),)),
     ("writer: own rows", ((transaction.RecordOperation, "apply"),)),
@@ -102,6 +107,18 @@ class Clock:
         return measured
 
 
+def _bound(owner: Any, name: str) -> list[Any]:
+    """Everything that has this function under its name: its class, or all modules that use it."""
+    if isinstance(owner, type):
+        return [owner]
+    original = vars(owner)[name]
+    return [
+        module
+        for module in list(sys.modules.values())
+        if module.__name__.startswith("xbgateway.") and vars(module).get(name) is original
+    ]
+
+
 @contextmanager
 def instrumented(clock: Clock) -> Iterator[None]:
     """Every step timed; put back afterwards. A step that is not where it was is an error."""
@@ -109,16 +126,19 @@ def instrumented(clock: Clock) -> Iterator[None]:
     for label, places in STEPS:
         for owner, name in places:
             original = vars(owner)[name]
-            kept.append((owner, name, original))
+            timed: Any
             if isinstance(original, classmethod):
-                setattr(owner, name, classmethod(clock.timed(label, original.__func__)))
+                timed = classmethod(clock.timed(label, original.__func__))
             else:
-                setattr(owner, name, clock.timed(label, original))
+                timed = clock.timed(label, original)
+            for holder in _bound(owner, name):
+                kept.append((holder, name, original))
+                setattr(holder, name, timed)
     try:
         yield
     finally:
-        for owner, name, original in kept:
-            setattr(owner, name, original)
+        for holder, name, original in kept:
+            setattr(holder, name, original)
 
 
 async def measure(folder: Path, calls: int, concurrency: int) -> Figures:

@@ -20,6 +20,10 @@ ROOT = Path(__file__).resolve().parent.parent
 PYTHON = sys.executable
 WORKERS = 2
 CI = os.environ.get("CI") == "true"
+# Tools of this environment first, then those of scripts/tools.sh: fsck is also a system program.
+os.environ["PATH"] = os.pathsep.join(
+    [str(Path(PYTHON).parent), str(Path.home() / "go" / "bin"), os.environ.get("PATH", "")]
+)
 
 
 @dataclass(frozen=True, slots=True)

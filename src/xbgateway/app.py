@@ -17,7 +17,6 @@ from typing import Any
 import structlog
 import uvloop
 
-from xbgateway.api.link.v1 import link_pb2_grpc
 from xbgateway.core import Core, NodeKeys, compose
 from xbgateway.identity import CertificateFiles, TokenKey, TokenVerifier, TrustStore
 from xbgateway.link import Backends, Mirrors, PeerChannels, Writers
@@ -82,21 +81,7 @@ class Node:
         self.trust = TrustStore(self.certificates.current.roots, self.certificates.current.crls)
         self.channels = PeerChannels(self.certificates)
         peers = LinkPeers()
-        self.core = compose(
-            self.register,
-            settings.node,
-            load_directory(settings.files.policies),
-            _engine(settings),
-            NodeKeys.load(settings.files.keys, me.trust_domain, settings.node, dev=dev),
-            settings.files.store,
-            Backends(self.channels, _backends(settings, me.trust_domain)),
-            peers,
-            self.clock,
-            lanes=settings.lanes,
-            group_wait_s=settings.limits.group_wait_ms / 1000,
-            timeout_ms=settings.engine.timeout_ms,
-            meter=self.metrics,
-        )
+        self.core = self._core(me.trust_domain, peers)
         self.identities = Identities(
             node=settings.node,
             trust_domains=settings.clients.trust_domains or (me.trust_domain,),
@@ -116,14 +101,39 @@ class Node:
             self.core.gateway.mirrored,
         )
         peers.mirrors, peers.core = self.mirrors, self.core
+        self.refusals = Refusals(self.metrics)
+        self.server = self._server()
+        self._renewed = asyncio.Event()
+        self._engine_error: GatewayError | None = None
+        self._exposition: Exposition | None = None
+        self._loops: list[asyncio.Task[None]] = []
+
+    def _core(self, trust_domain: str, peers: LinkPeers) -> Core:
+        settings = self.settings
+        return compose(
+            self.register,
+            settings.node,
+            load_directory(settings.files.policies),
+            _engine(settings),
+            NodeKeys.load(settings.files.keys, trust_domain, settings.node, dev=self.dev),
+            settings.files.store,
+            Backends(self.channels, _backends(settings, trust_domain)),
+            peers,
+            self.clock,
+            lanes=settings.lanes,
+            group_wait_s=settings.limits.group_wait_ms / 1000,
+            timeout_ms=settings.engine.timeout_ms,
+            meter=self.metrics,
+        )
+
+    def _server(self) -> Server:
         credentials = Credentials(self.certificates, self.trust, self.metrics)
         credentials.on_change.append(lambda _set: self._renewed.set())
-        self.refusals = Refusals(self.metrics)
-        self.server = Server(
+        return Server(
             ServerOptions(
-                clients_address=settings.listen.client,
-                peers_address=settings.listen.peer,
-                exchanges_in_flight=settings.limits.exchanges_in_flight,
+                clients_address=self.settings.listen.client,
+                peers_address=self.settings.listen.peer,
+                exchanges_in_flight=self.settings.limits.exchanges_in_flight,
                 credentials_poll_s=_CERTIFICATES_EVERY_S,
             ),
             credentials=credentials,
@@ -134,16 +144,8 @@ class Node:
             refusals=self.refusals,
             ready=self.why_not_ready,
             page_key=keyed_hash(self.core.keys.counting, b"pages"),
-            peer_services=(
-                lambda server: link_pb2_grpc.add_PeerLinkServiceServicer_to_server(
-                    self.mirrors, server
-                ),
-            ),
+            peer_services=(self.mirrors.attach,),
         )
-        self._renewed = asyncio.Event()
-        self._engine_error: GatewayError | None = None
-        self._exposition: Exposition | None = None
-        self._loops: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Recover, then listen and link."""

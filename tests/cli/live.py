@@ -172,21 +172,24 @@ def serving(live: Live) -> Iterator[None]:
 def _stopped(started: subprocess.Popen[bytes]) -> None:
     started.terminate()
     try:
-        started.wait(20)
+        code = started.wait(20)
     except subprocess.TimeoutExpired:
         started.kill()
         started.wait()
         raise
+    assert code == 0, started.args
 
 
 def _ready(config: Path) -> None:
     port = config.read_text().partition('metrics = "127.0.0.1:')[2].partition('"')[0]
     end = time.monotonic() + 30
     while time.monotonic() < end:
-        with contextlib.suppress(OSError):
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=1) as answer:
-                if answer.status == 200:
-                    return
+        with (
+            contextlib.suppress(OSError),
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=1) as answer,
+        ):
+            if answer.status == 200:
+                return
         time.sleep(0.05)
     raise AssertionError(f"{config.stem} is not ready: {(config.parent / '1.log').read_text()}")
 

@@ -48,8 +48,8 @@ def test_a_call_its_exchange_and_its_receipt(live: Live, tmp_path: Path) -> None
     assert "answer:records.start_on" in made["dropped_fields"]
     proofs = [one for one in made["receipt"] if one.endswith(".tlog-proof")]
     assert len(proofs) * 2 == len(made["receipt"]) >= 6
-    command = ("log", "verify", tmp_path / "receipt", "--register", live.register, "-o", "json")
-    report = told(command(*command))
+    words = ("log", "verify", tmp_path / "receipt", "--register", live.register, "-o", "json")
+    report = told(command(*words))
     assert report["receipts"] == {made["exchange_id"]: "executed"}
     shown = told(asked(live, "exchange", "show", made["exchange_id"], "-o", "json"))
     assert shown["outcome"] == "executed"

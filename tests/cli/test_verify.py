@@ -4,12 +4,14 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import apsw
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.cli.pair import BACK, HOME, LANE, Pair
+from tests.harness.scale import scaled
 from typer.testing import Result
 
 from xbgateway.store import StoreLock
@@ -98,7 +100,7 @@ def test_a_forged_signature_is_found(pair: Pair, run: Run, column: str) -> None:
     connection = apsw.Connection(str(store))
     found = connection.execute(
         f"SELECT {column} FROM logs WHERE origin = ?", (BACK if column == "checkpoint" else LANE,)
-    ).fetchone()  # noqa: E501
+    ).fetchone()
     assert found is not None
     connection.close()
     note = found[0]
@@ -304,3 +306,39 @@ def test_a_receipt_is_worth_nothing_once_a_part_of_it_changed(
         (tmp_path / name).write_bytes(kept)
     (tmp_path / "a.entry").unlink()
     assert run(*command).exit_code == 3
+
+
+def test_a_file_cut_short_is_a_finding_and_no_traceback(pair: Pair, run: Run) -> None:
+    store = pair.store("zhuhai")
+    connection = apsw.Connection(str(store))
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    connection.close()
+    assert not store.with_name("store.db-wal").exists()
+    content = store.read_bytes()
+    store.write_bytes(content[: len(content) // 8])
+    for words in (
+        ("log", "verify", store, "--register", pair.register),
+        ("log", "export", store, LANE, pair.folder / "export"),
+    ):
+        result = run(*words)
+        assert result.exit_code == 3, result.output
+        assert "xbgateway: error: " in result.stderr
+
+
+def test_flipped_bytes_in_an_entry_row_are_always_found(pair: Pair, run: Run) -> None:
+    store, chance = pair.store("macao"), Random(7)
+    for _ in range(scaled(6)):
+        index = chance.randrange(280)
+        reader = apsw.Connection(str(store))
+        sql = "SELECT entry FROM entries WHERE pos = ?"
+        pos = row(store, LANE, index)
+        kept: Any = reader.execute(sql, (pos,)).fetchall()[0][0]
+        reader.close()
+        at = chance.randrange(len(kept))
+        flipped = kept[:at] + bytes([kept[at] ^ 1 << chance.randrange(8)]) + kept[at + 1 :]
+        change(store, "UPDATE entries SET entry = ? WHERE pos = ?", flipped, pos)
+        code, logs, _ = verify(run, pair, store)
+        assert code == 3
+        assert logs[f"mirror {LANE}"]["state"] == "DAMAGED"
+        change(store, "UPDATE entries SET entry = ? WHERE pos = ?", kept, pos)
+    assert verify(run, pair, store)[0] == 0

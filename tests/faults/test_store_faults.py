@@ -160,12 +160,10 @@ async def test_a_row_that_rots_before_it_is_sent_again_is_not_sent(tmp_path: Pat
         core, wire = w.nodes["zhuhai"].core, w.wire("zhuhai", "macao")
         held = w.nodes["macao"].core.store.size(wire.origin)
         wire.open.clear()
-        print(held, core.store.size(wire.origin))
         callers = [asyncio.create_task(w.submit("zhuhai", query())) for _ in range(3)]
         async with asyncio.timeout(5):
             while core.store.size(wire.origin) < held + 3:  # noqa: ASYNC110 - tests only
                 await asyncio.sleep(0.01)
-                print(core.store.size(wire.origin), callers)
         core.store._tails[wire.origin].clear()  # as after a restart: read back from the rows
         rewrite(core.store.path, wire.origin, held + 1)
         wire.open.set()

@@ -63,7 +63,7 @@ def examine(cores: list[Core], strange: Collection[str] = ()) -> Report:  # noqa
                 if writer is not None:
                     theirs = writer.store.reader.entries(origin, 0, head.size)
                     assert theirs == entries, f"{origin}: mirror is not a prefix of the log"
-        _check_evidence(core)
+        _check_evidence(core, strange)
     views = {core.node: dict(by_exchange(_placed(core))) for core in cores}
     for node, states in views.items():
         for exchange, state in states.items():
@@ -116,7 +116,7 @@ def _placed(core: Core) -> list[Placed]:
     return found
 
 
-def _check_evidence(core: Core) -> None:
+def _check_evidence(core: Core, strange: Collection[str]) -> None:
     """Everything that a decision of ours can be recomputed from is there and is what was named."""
     reader = core.store.reader
     for origin, head in core.store.heads.items():
@@ -128,7 +128,7 @@ def _check_evidence(core: Core) -> None:
             except Refused:
                 continue
             verdict: Verdict | None = getattr(entry, "verdict", None)
-            if verdict is None:
+            if verdict is None or getattr(entry, "exchange", None) in strange:
                 continue
             documents = reader.decision(verdict.revision, verdict.input)
             assert documents is not None, f"{core.node}: no decision for {entry}"

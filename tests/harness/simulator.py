@@ -131,11 +131,11 @@ class Wire:
         while True:
             self.grown.clear()
             await self.open.wait()
-            group = self._next(writer.core, reader.core)
-            if group is None:
-                await self.grown.wait()
-                continue
             try:
+                group = self._next(writer.core, reader.core)
+                if group is None:
+                    await self.grown.wait()
+                    continue
                 await self._deliver(writer.core, reader.core, group)
             except asyncio.CancelledError:
                 raise

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from enum import IntEnum
 from typing import Any
 
+import apsw
 import grpc
 import typer
 from typer.core import TyperGroup
@@ -125,6 +126,12 @@ def ended(command: Callable[[], Any]) -> int:
     except typer.Abort:
         tell("error: not confirmed, nothing was changed")
         return Ending.REFUSED
+    except apsw.Error as error:
+        damaged = isinstance(error, apsw.CorruptError | apsw.NotADBError)
+        reason = Reason.STORE_CORRUPT if damaged else Reason.STORE_UNAVAILABLE
+        told = Fatal(reason, f"the store cannot be read: {error}")
+        tell_error(told)
+        return ending_of(told)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         tell(f"error: {where}{error.strerror or error}")

@@ -26,11 +26,11 @@ class Messages:
 
     def request(self, data: str) -> Message:
         """The request that JSON says (``@file``: the file's JSON). Unknown fields are refused."""
-        text = Path(data[1:]).read_text(encoding="utf-8") if data.startswith("@") else data
+        text = Path(data[1:]).read_bytes() if data.startswith("@") else data
         made: Message = self._entry.request.message_class()
         try:
             json_format.Parse(text, made, descriptor_pool=self._catalogue.pool)
-        except json_format.ParseError as error:
+        except (json_format.ParseError, UnicodeDecodeError) as error:
             raise Refused(
                 Reason.MESSAGE_UNDECODABLE, f"--data is no {self._entry.request.full_name}: {error}"
             ) from error

@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+import grpc
+import grpc.aio
 import structlog
 
 from xbgateway.api.link.v1 import link_pb2, link_pb2_grpc
@@ -91,6 +93,10 @@ class Mirrors(link_pb2_grpc.PeerLinkServiceServicer):
         self._sessions: dict[str, _Session] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
         self._grown = asyncio.Condition()
+
+    def attach(self, server: grpc.aio.Server) -> None:
+        """Serve the link on a server."""
+        link_pb2_grpc.add_PeerLinkServiceServicer_to_server(self, server)
 
     async def Replicate(  # noqa: N802 - named by the service
         self, request_iterator: AsyncIterator[link_pb2.ReplicateRequest], context: Any

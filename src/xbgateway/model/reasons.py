@@ -106,11 +106,6 @@ _ASKED: dict[Reason, Explanation] = {
         "The payload has a field that the registered type does not have.",
         "Remove it, or have the new descriptor set registered first.",
     ),
-    _R.FIELD_UNLABELLED: Explanation(
-        "FAILED_PRECONDITION",
-        "A field of the registered type has no label, so no rule can judge it.",
-        "The provider labels the field and has the descriptor set registered again.",
-    ),
     _R.REFERENCE_MISSING: Explanation(
         "INVALID_ARGUMENT",
         "The call does not say its purpose, its scenario or when it was sent.",

@@ -14,7 +14,6 @@ _STEP_SECONDS = (
     *(0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),
     *(0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0),
 )
-_GROUP_ENTRIES = (1, 2, 4, 8, 16, 32, 64, 128, 192, 256)
 
 
 class Metrics:
@@ -58,12 +57,6 @@ class Metrics:
             ["origin"],
             registry=registry,
         )
-        self.group_entries = Histogram(
-            "xbgateway_group_entries",
-            "Entries per group commit.",
-            buckets=_GROUP_ENTRIES,
-            registry=registry,
-        )
         self.fsyncs = Counter(
             "xbgateway_fsyncs", "Durable commits of the store.", registry=registry
         )
@@ -71,12 +64,6 @@ class Metrics:
             "xbgateway_link_connected",
             "1 while the lane of this origin is connected to the peer.",
             ["peer", "origin"],
-            registry=registry,
-        )
-        self.link_groups = Counter(
-            "xbgateway_link_groups",
-            "Groups that the link carried: sent and acknowledged, or received and mirrored.",
-            ["peer", "origin", "way"],
             registry=registry,
         )
         self.refusals_before_admission = Counter(
@@ -96,15 +83,6 @@ class Metrics:
             "1 while a lane is stopped and waits for a person.",
             ["origin"],
             registry=registry,
-        )
-        self.due_items = Gauge(
-            "xbgateway_due_items",
-            "Work that the clock has made due and that is not done (expiry, erasure, hold).",
-            ["kind"],
-            registry=registry,
-        )
-        self.due_done = Counter(
-            "xbgateway_due_done", "Work done because it was due.", ["kind"], registry=registry
         )
 
     def exchange(self, direction: str, outcome: str, reason: str | None = None) -> None:

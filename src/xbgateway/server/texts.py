@@ -100,11 +100,6 @@ _TEXTS: Mapping[Reason, tuple[str, str, str]] = {
         "内容带有登记类型所没有的字段。",
         "O conteúdo tem um campo que o tipo registado não tem.",
     ),
-    _R.FIELD_UNLABELLED: (
-        "登記類型有欄位未加標籤，無法依規則判斷。",
-        "登记类型有字段未加标签，无法依规则判断。",
-        "Um campo do tipo registado não tem classificação, pelo que nenhuma regra o pode apreciar.",
-    ),
     _R.REFERENCE_MISSING: (
         "呼叫未說明目的、情景或發送時間。",
         "调用未说明目的、场景或发送时间。",

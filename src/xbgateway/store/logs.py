@@ -163,7 +163,7 @@ class Growth:
             )
 
     def reread(self, connection: apsw.Connection) -> None:
-        """Hash the committed rows again (REQ-LOG: re-read before signing).
+        """Hash the committed rows again (REQ-LOG-10).
 
         Raises ``Fatal(STORE_CORRUPT)`` where a row is not what was written.
         """

@@ -2,7 +2,7 @@
 
 A group is what queued while the previous flush ran; under load the writer waits a moment more,
 because groups of two waste the gain. One transaction, one fsync, one signature per log and group.
-Checkpoints are signed only after the commit, over rows that were read back (REQ-LOG), and only
+Checkpoints are signed only after the commit, over rows that were read back (REQ-LOG-10), and only
 then does anybody hear that the group is durable: no byte leaves before (promise 1).
 """
 

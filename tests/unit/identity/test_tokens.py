@@ -66,7 +66,9 @@ def refusal(
     return reason_of(caught.value)
 
 
-@pytest.mark.parametrize(("kid", "key"), [(KID, EDWARDS), ("curve", CURVE)])
+@pytest.mark.parametrize(
+    ("kid", "key"), [(KID, EDWARDS), ("curve", CURVE)], ids=["edwards", "curve"]
+)
 def test_a_minted_token_says_who_calls(kid: str, key: Any) -> None:
     token = mint_token(
         key, kid, party="fss", subject="officer-9", audience=NODE, thumbprint=THUMB, now=NOW

@@ -32,7 +32,6 @@ def test_what_happened_is_counted() -> None:
     metrics.exchange("outbound", "refused", Reason.POLICY_DENIED)
     metrics.refused_early(Reason.TOKEN_MISSING)
     metrics.step("seal", 0.0002)
-    metrics.group_entries.observe(200)
     metrics.lane_stopped.labels("a/b").set(1)
     name = "xbgateway_exchanges_total"
     assert _value(metrics, name, direction="outbound", outcome="executed", reason="") == 1
@@ -42,7 +41,6 @@ def test_what_happened_is_counted() -> None:
     assert _value(metrics, early, reason="TOKEN_MISSING") == 1
     assert _value(metrics, "xbgateway_step_seconds_bucket", step="seal", le="0.0001") == 0
     assert _value(metrics, "xbgateway_step_seconds_bucket", step="seal", le="0.00025") == 1
-    assert _value(metrics, "xbgateway_group_entries_bucket", le="192.0") == 0
     assert _value(metrics, "xbgateway_lane_stopped", origin="a/b") == 1
 
 

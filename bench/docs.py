@@ -1,0 +1,234 @@
+"""``docs/benchmarks.md`` and the ratios, from the figures that were kept. Nothing here measures."""
+
+from collections.abc import Iterable, Sequence
+
+from bench.flat import FLAT_WITHIN
+from bench.memory import BOUNDED_WITHIN
+from bench.messages import PATH, PAYLOAD_BYTES
+from bench.result import Figures, Spread, number
+
+Kept = dict[str, Figures | None]
+
+
+def ratios(kept: Kept) -> Figures:
+    """What a run comes down to; a section without figures is named, not left out."""
+    found: Figures = {"missing": [name for name, figures in kept.items() if figures is None]}
+    exchange = kept.get("exchange")
+    if exchange is not None:
+        for concurrency, of in exchange["concurrency"].items():
+            found[f"exchange_{concurrency}_concurrent"] = of["ratio"]
+    flat = kept.get("flat")
+    if flat is not None:
+        found["flat"] = {
+            "entries": flat["entries"],
+            "ratio": flat["ratio"],
+            "time_ratio": flat["time_ratio"],
+            "all_within_10_percent": flat["flat"],
+        }
+    memory = kept.get("memory")
+    if memory is not None:
+        found["memory_bounded"] = {n: one["bounded"] for n, one in memory["nodes"].items()}
+    log = kept.get("log")
+    if log is not None:
+        found["log_per_second"] = {
+            name.removesuffix("_per_second"): log[name]["median"]
+            for name in ("append_per_second", "mirror_per_second")
+        }
+    policy = kept.get("policy")
+    if policy is not None:
+        us = policy["us"]
+        found["policy_miss_to_hit"] = round(
+            us["embedded: evaluated"]["median"] / us["memo: hit"]["median"], 1
+        )
+    return found
+
+
+def page(kept: Kept) -> str:
+    """The page. Raises ``ValueError`` where a section has no figures yet."""
+    missing = [name for name, figures in kept.items() if figures is None]
+    if missing:
+        raise ValueError(f"no figures yet of {', '.join(missing)}: run `python -m bench` first")
+    have = {name: figures for name, figures in kept.items() if figures is not None}
+    parts = [
+        _HEAD,
+        _machines(have),
+        _exchange(have["exchange"]),
+        _steps(have["steps"], have["exchange"]),
+        _log(have["log"]),
+        _flat(have["flat"]),
+        _memory(have["memory"]),
+        _policy(have["policy"]),
+    ]
+    return "\n".join(parts)
+
+
+_HEAD = f"""# Benchmarks
+
+<!-- Written by `python -m bench --write-docs` from the figures of a run; do not edit. -->
+
+`make bench` makes these figures; `python -m bench exchange` (or `steps`, `log`, `flat`, `memory`,
+`policy`) makes some of them again. Raw figures are kept in `var/bench/`, ratios go to standard
+output as JSON. Everything is a median with the lowest and highest value behind it, on loopback.
+Absolute rates are the machine's; the ratios are what to compare.
+
+What is compared: **product** is load → node A → peer link → node B → service, **peer** is load →
+relay → relay → the same service process. A relay (`bench/relay.py`) is grpc.aio on uvloop that
+passes raw bytes on and does nothing else. Every hop of both sides is mutual TLS. The load generator
+(ghz), its metadata and its connections are the same for both. Calls are
+`{PATH}` with {PAYLOAD_BYTES} bytes
+each way; the request's pseudonym is padded to get there, and the answer has dates that the purpose
+may not see and that the nodes take out. On in the product: mutual TLS on both hops, bearer tokens,
+the decisions of both sides on both legs, sealing, signed checkpoints, two durable logs with their
+mirrors, and a receipt, which is fetched and looked at once before the load.
+"""
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    lines += ["| " + " | ".join(_cell(value) for value in row) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def _cell(value: object) -> str:
+    return number(value) if isinstance(value, float) else str(value)
+
+
+def _machines(have: dict[str, Figures]) -> str:
+    rows = [
+        (
+            name,
+            f"{m['at']}",
+            m["commit"],
+            f"{m['cores']} × {m['processor']}",
+            m["python"],
+            m["load_before"],
+            f"{figures['took_s']} s",
+        )
+        for name, figures in have.items()
+        for m in (figures["machine"],)
+    ]
+    head = ("section", "when", "commit", "machine", "Python", "load before", "took")
+    return "## Where and when\n\n" + _table(head, rows)
+
+
+def _exchange(figures: Figures) -> str:
+    rows: list[Sequence[object]] = []
+    cpu: list[Sequence[object]] = []
+    for concurrency, of in figures["concurrency"].items():
+        for side in ("peer", "product"):
+            one = of[side]
+            spreads = [Spread(**one[name]) for name in ("per_second", "p50_ms", "p99_ms")]
+            rows.append((concurrency, side, *spreads, _counted(one["fsyncs_per_exchange"])))
+            shown = ", ".join(f"{name} {us}" for name, us in one["cpu_us"].items())
+            cpu.append((concurrency, side, sum(one["cpu_us"].values()), shown))
+        rows.append((concurrency, "**ratio**", f"**{Spread(**of['ratio'])}**", "", "", ""))
+    groups = [
+        (c, node, one["commits_per_exchange"], one["entries_per_commit"])
+        for c, nodes in figures["groups"].items()
+        for node, one in nodes.items()
+    ]
+    return (
+        "## Governed exchange against the bare relay\n\n"
+        f"{figures['rounds']} rounds of {figures['seconds']:g} s, sides in turns; the ratio is the"
+        " median of the rounds' own ratios.\n\n"
+        + _table(
+            ("concurrent", "side", "per second", "p50 ms", "p99 ms", "fsyncs per exchange"), rows
+        )
+        + "\nProcessor time per exchange in µs (both cores are full, so this is what decides the"
+        " ratio). `macao-agency` is the service behind both sides, `load` the generator:\n\n"
+        + _table(("concurrent", "side", "all", "by process"), cpu)
+        + "\nGroups: an entry of an own log or of a mirror, and the durable commits they share.\n\n"
+        + _table(("concurrent", "node", "commits per exchange", "entries per commit"), groups)
+    )
+
+
+def _counted(value: float | None) -> str:
+    return "not counted (needs perf)" if value is None else number(value)
+
+
+def _steps(figures: Figures, exchange: Figures) -> str:
+    rows: list[Sequence[object]] = [
+        (name, one["us"], one["calls"]) for name, one in figures["steps"].items()
+    ]
+    rows += [
+        ("event loop, tasks and the rest", figures["rest_of_loop_us"], ""),
+        ("**both nodes without sockets**", figures["process_us"], ""),
+    ]
+    whole = exchange["concurrency"].get(str(figures["concurrency"]))
+    if whole is not None:
+        nodes = sum(whole["product"]["cpu_us"][name] for name in ("zhuhai", "macao"))
+        rows.append(("**both nodes as processes** (gRPC, TLS, tokens, link)", float(nodes), ""))
+    return (
+        "## Processor time by step\n\n"
+        f"{figures['calls']} exchanges at {figures['concurrency']} concurrent between two nodes in"
+        " memory, thread time of each step without what other steps in it take.\n\n"
+        + _table(("step", "µs per exchange", "calls"), rows)
+    )
+
+
+def _log(figures: Figures) -> str:
+    rows = [
+        (
+            name.replace("_", " "),
+            Spread(**one) if name.endswith("second") or "groups_of" in name
+            else number(one["median"]),
+        )
+        for name, one in figures.items()
+        if isinstance(one, dict) and "median" in one
+    ]  # fmt: skip
+    return (
+        "## The log alone\n\n"
+        f"{figures['entries']} entries, each a record of its own, 64 waiting at a time; the mirror"
+        " takes the groups that came of it, eight in flight. `tree` has no store under it.\n\n"
+        + _table(("entries", "median (low..high)"), rows)
+    )
+
+
+def _flat(figures: Figures) -> str:
+    per = figures["per_exchange"]
+    rows: list[Sequence[object]] = [
+        (what, float(per["small"].get(what, 0)), float(per["full"][what]), ratio)
+        for what, ratio in figures["ratio"].items()
+    ]
+    for concurrency, of in figures["ms_per_exchange"].items():
+        rows.append(
+            (
+                f"wall ms at {concurrency} concurrent",
+                *(Spread(**of[name]) for name in ("small", "full")),
+                Spread(**figures["time_ratio"][concurrency]),
+            )
+        )
+    rows.append(("instructions", figures["instructions"], "", ""))
+    sizes = figures["entries"]
+    return (
+        "## Flat as the log grows\n\n"
+        f"Per exchange, both nodes together, one after the other: a node with {sizes['full']:,}"
+        f" entries against one with {sizes['small']:,}. Counts are SQLite's own and the tree's;"
+        " they do not depend on the machine. Counts are flat where the ratio is within"
+        f" {FLAT_WITHIN:.0%} of 1. Hashes of a tree head grow with the logarithm of the size (one"
+        " per set bit of the size and head), at 64 concurrent divided by the group.\n\n"
+        + _table(("per exchange", "small", "full", "ratio"), rows)
+    )
+
+
+def _memory(figures: Figures) -> str:
+    rows = [(node, *one.values()) for node, one in figures["nodes"].items()]
+    count = figures["points"][-1]["exchanges"]
+    return (
+        "## Resident memory\n\n"
+        f"After {count:,} exchanges at 64 concurrent. Bounded: growth over the second half of the"
+        f" run is at most {BOUNDED_WITHIN:.0%}.\n\n"
+        + _table(
+            ("node", "start MB", "end MB", "most MB", "late growth, bytes per exchange", "bounded"),
+            rows,
+        )
+    )
+
+
+def _policy(figures: Figures) -> str:
+    rows = [(name, Spread(**one)) for name, one in figures["us"].items()]
+    return (
+        "## One decision\n\n"
+        "The two legs of the benchmark's own exchange in turns, one at a time, in µs. Every way"
+        " gave the same bytes.\n\n" + _table(("way", "median (low..high)"), rows)
+    )

@@ -1,0 +1,178 @@
+"""Durability where ``kill -9`` cannot show it: what a node says only after the bytes were synced.
+
+Each check runs three times: as the product is, and with a store that syncs less; then it has to
+find the fault. A check that cannot fail proves nothing.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Awaitable, Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.harness.cluster import KINDS, QUERY, Asked, Processes, callers, check_effects, cluster
+from tests.harness.shim import Shim
+from tests.harness.verify import examine, sizes
+from xbgateway.model.outcome import Outcome
+
+pytestmark = [pytest.mark.tool("cc"), pytest.mark.timeout(180)]
+LANE = "zhuhai.xbg.test/zhuhai/macao/lane/0"
+# How long a node is given to say something that it must not say.
+SILENCE_S = 1.5
+
+
+def _prepared(node: str, synchronous: str) -> Callable[[Processes], None]:
+    def prepare(nodes: Processes) -> None:
+        nodes.shim(node)
+        if synchronous != "FULL":
+            nodes.lower(node, synchronous)
+
+    return prepare
+
+
+# ---- a power cut --------------------------------------------------------------------------------
+
+
+async def _after_power_cut(folder: Path, node: str, synchronous: str) -> None:
+    """Load, a power cut at one node, the same node on what had been synced; all must stand."""
+    async with cluster(folder, _prepared(node, synchronous)) as nodes:
+        async with callers(nodes) as people:
+            async with people.load((*KINDS, *KINDS), pause_s=0.01, timeout_s=15):
+                await asyncio.sleep(2.0)
+                await nodes.kill(node)
+                answered = [one for one in people.asked if one.answer is not None]
+                mirrored = sizes(nodes.store(_other(node)))
+                Shim.of(nodes.store(node)).power_cut()
+                _not_ahead(nodes, node, mirrored)
+                await nodes.restart(node)
+            assert len(answered) > 20
+            for one in answered:
+                await people.done(one, 15)
+                assert one.error is None, f"an answer was lost: {one.error}"
+        await nodes.settle()
+        await nodes.stop()
+        check_effects(nodes, people.asked)
+        report = examine(nodes.stores(), nodes.register)
+        assert all(report.outcomes[one.exchange].outcome is Outcome.EXECUTED for one in answered)
+
+
+def _other(node: str) -> str:
+    return "macao" if node == "zhuhai" else "zhuhai"
+
+
+def _not_ahead(nodes: Processes, node: str, mirrored: dict[str, int]) -> None:
+    """The peer holds nothing that this node lost."""
+    store = nodes.store(node)
+    assert store.exists(), "nothing at all was synced"
+    with closing(sqlite3.connect(store)) as connection:
+        own = dict(connection.execute("SELECT origin, size FROM logs WHERE role = 'own'"))
+    for origin, size in own.items():
+        held = mirrored.get(origin, 0)
+        assert held <= size, f"the peer holds {held} entries of {origin}, the node has {size}"
+
+
+@pytest.mark.parametrize("node", ["zhuhai", "macao"])
+async def test_what_was_told_survives_a_power_cut(tmp_path: Path, node: str) -> None:
+    await _after_power_cut(tmp_path, node, "FULL")
+
+
+@pytest.mark.parametrize("synchronous", ["OFF", "NORMAL"])
+async def test_the_power_cut_shows_a_store_that_syncs_less(
+    tmp_path: Path, synchronous: str
+) -> None:
+    with pytest.raises((AssertionError, ExceptionGroup)) as found:
+        await _after_power_cut(tmp_path, "zhuhai", synchronous)
+    assert "nothing at all was synced" in _told(found.value) or "peer holds" in _told(found.value)
+
+
+def _told(error: BaseException) -> str:
+    if isinstance(error, BaseExceptionGroup):
+        return " ".join(_told(one) for one in error.exceptions)
+    return str(error)
+
+
+# ---- a sync that does not come back ---------------------------------------------------------------
+
+
+async def _while_the_sender_syncs(folder: Path, synchronous: str) -> None:
+    """While the request is not synced, no entry reaches the peer and the caller hears nothing."""
+    async with cluster(folder, _prepared("zhuhai", synchronous)) as nodes, callers(nodes) as people:
+        shim, mirror = Shim.of(nodes.store("zhuhai")), nodes.store("macao")
+        await people.call(QUERY)
+        await nodes.settle()
+        before = sizes(mirror)[LANE]
+        shim.gate.touch()
+        asking = asyncio.create_task(people.call(QUERY))
+        try:
+            await asyncio.sleep(SILENCE_S)
+            assert sizes(mirror)[LANE] == before, "an entry left before it was synced"
+            assert not asking.done(), "the caller was told before it was synced"
+        finally:
+            shim.gate.unlink()
+        await _answered(asking)
+        assert sizes(mirror)[LANE] > before
+
+
+async def _while_the_receiver_syncs(folder: Path, synchronous: str) -> None:
+    """While the mirror is not synced, it is not cosigned, and no service is called."""
+    async with cluster(folder, _prepared("macao", synchronous)) as nodes, callers(nodes) as people:
+        shim, log = Shim.of(nodes.store("macao")), nodes.store("zhuhai")
+        await people.call(QUERY)
+        await nodes.settle()
+        await _held_all(log)
+        before, effects = _held(log), len(nodes.effects("macao"))
+        shim.gate.touch()
+        asking = asyncio.create_task(people.call(QUERY))
+        try:
+            await asyncio.sleep(SILENCE_S)
+            assert sizes(log)[LANE] > before, "the sender has the request"
+            assert _held(log) == before, "a mirror was cosigned before it was synced"
+            assert len(nodes.effects("macao")) == effects, "the service was called too early"
+            assert not asking.done()
+        finally:
+            shim.gate.unlink()
+        await _answered(asking)
+        await _held_all(log)
+        assert _held(log) > before
+
+
+async def _answered(asking: asyncio.Task[Asked]) -> None:
+    asked = await asking
+    assert asked.answer is not None, str(asked.error)
+
+
+def _held(store: Path) -> int:
+    with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True, timeout=10)) as connection:
+        ((size,),) = connection.execute("SELECT held_size FROM logs WHERE origin = ?", (LANE,))
+    return int(size)
+
+
+async def _held_all(store: Path) -> None:
+    async with asyncio.timeout(10):
+        while _held(store) < sizes(store)[LANE]:
+            await asyncio.sleep(0.05)
+
+
+Check = Callable[[Path, str], Awaitable[None]]
+CHECKS = [_while_the_sender_syncs, _while_the_receiver_syncs]
+
+
+@pytest.mark.parametrize("check", CHECKS)
+async def test_the_sync_comes_before_the_word(tmp_path: Path, check: Check) -> None:
+    await check(tmp_path, "FULL")
+
+
+@pytest.mark.parametrize(
+    ("check", "says"),
+    [
+        (_while_the_sender_syncs, "left before it was synced"),
+        (_while_the_receiver_syncs, "cosigned before it was synced"),
+    ],
+)
+async def test_the_gate_shows_a_store_that_does_not_sync(
+    tmp_path: Path, check: Check, says: str
+) -> None:
+    with pytest.raises(AssertionError, match=says):
+        await check(tmp_path, "OFF")
