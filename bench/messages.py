@@ -20,7 +20,7 @@ _SCHEMES = 8
 def request(size: int = PAYLOAD_BYTES) -> bytes:
     """A query of ``size`` bytes."""
     message = contribution.QueryContributionsRequest(fss_no="SYN000123")
-    message.pid_token = "pt_"
+    message.pid_token = "pt_"  # noqa: S105 - a pseudonym, no secret
     message.pid_token += "a" * (size - message.ByteSize() - 1)
     raw = message.SerializeToString()
     assert len(raw) == size

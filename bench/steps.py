@@ -7,6 +7,7 @@ counts there. Times are of the calling thread, so waiting costs nothing.
 
 import asyncio
 import functools
+import shutil
 import sys
 import threading
 import time
@@ -14,11 +15,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from tests.harness.simulator import world
 
+from bench.load import folder
 from bench.memory_world import exchanges, serve
 from bench.result import Figures, say, table
 from xbgateway.exchange import admission, archive, legs, results, stages
@@ -141,11 +142,11 @@ def instrumented(clock: Clock) -> Iterator[None]:
             setattr(holder, name, original)
 
 
-async def measure(folder: Path, calls: int, concurrency: int) -> Figures:
+async def measure(at: Path, calls: int, concurrency: int) -> Figures:
     """Run exchanges in memory; microseconds per exchange by step, both nodes together."""
     clock = Clock()
     with instrumented(clock):
-        async with world(folder, {"macao": serve}) as w:
+        async with world(at, {"macao": serve}) as w:
             await exchanges(w, concurrency * 2, concurrency)
             clock.spent_ns.clear()
             clock.calls.clear()
@@ -174,8 +175,12 @@ async def measure(folder: Path, calls: int, concurrency: int) -> Figures:
 def run(calls: int, concurrency: int = 64) -> Figures:
     """The section; prints its table."""
     say(f"steps: {calls} exchanges in memory at {concurrency} concurrent")
-    with TemporaryDirectory(prefix="xb-steps-", dir="var/bench") as folder:
-        figures = asyncio.run(measure(Path(folder), calls, concurrency))
+    at = folder("steps")
+    shutil.rmtree(at, ignore_errors=True)
+    try:
+        figures = asyncio.run(measure(at, calls, concurrency))
+    finally:
+        shutil.rmtree(at, ignore_errors=True)
     rows: list[tuple[object, ...]] = [
         (name, one["us"], one["calls"]) for name, one in figures["steps"].items()
     ]

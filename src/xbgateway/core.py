@@ -19,7 +19,7 @@ from xbgateway.policy.engine import Engine
 from xbgateway.policy.engine.port import Snapshot
 from xbgateway.policy.memo import Decider, Memo
 from xbgateway.policy.projection import Projector
-from xbgateway.policy.revision import Revision
+from xbgateway.policy.revision import Revision, pack_revision
 from xbgateway.register import Catalogue, Register, build_catalogue
 from xbgateway.seal import RestKey, SealingKey, SealingKeyRing, keyed_hash
 from xbgateway.store import Logbook, LogSpec, SqliteStore
@@ -92,7 +92,10 @@ class Core:
     async def recover(self) -> None:
         """What a start does once the store writes: see :meth:`Gateway.recover`."""
         document = self.register.document.model_dump_json().encode()
-        await self.gateway.recover((self.register.version, document), self.revision.id)
+        await self.gateway.recover(
+            (self.register.version, document),
+            (self.revision.id, pack_revision(self.revision)),
+        )
 
     def cosigner_of(self, node: str) -> NoteVerifier:
         """The key with which a peer cosigns our logs."""

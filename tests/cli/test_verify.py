@@ -245,13 +245,31 @@ def test_a_decision_document_that_was_changed_is_found(pair: Pair, run: Run) -> 
     assert {one["state"] for one in json.loads(result.stdout)} == {"differs", "elsewhere"}
 
 
-def test_decisions_of_another_revision_need_its_policies(
+def test_a_store_carries_the_policies_that_its_decisions_were_made_by(
     pair: Pair, run: Run, tmp_path: Path
 ) -> None:
+    policies = _another_revision(tmp_path)
+    result = run(
+        "decision", "recompute", pair.store("zhuhai"), "--keys", pair.keys("zhuhai"),
+        "--exchange", pair.exchange, "--policies", policies, "-o", "json",
+    )  # fmt: skip
+    assert result.exit_code == 0
+    assert {one["state"] for one in json.loads(result.stdout)} == {"same", "elsewhere"}
+
+
+def _another_revision(tmp_path: Path) -> Path:
     policies = tmp_path / "policies"
     shutil.copytree(Path(__file__).resolve().parents[2] / "policies", policies)
     texts = policies / "texts" / "rules.yaml"
     texts.write_text(texts.read_text() + "\n# another revision\n")
+    return policies
+
+
+def test_without_the_archive_another_revision_needs_its_policies(
+    pair: Pair, run: Run, tmp_path: Path
+) -> None:
+    policies = _another_revision(tmp_path)
+    change(pair.store("zhuhai"), "DELETE FROM revisions")
     result = run(
         "decision", "recompute", pair.store("zhuhai"), "--keys", pair.keys("zhuhai"),
         "--exchange", pair.exchange, "--policies", policies,

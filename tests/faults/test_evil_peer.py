@@ -262,9 +262,15 @@ REQUESTS: dict[str, tuple[Callable[[Append], Append], str]] = {
     "a declaration that is none": (other_declaration(raw=b"{}"), "ENTRY_INVALID"),
     "a declaration nested without end": (other_declaration(raw=b"[" * 50_000), "ENTRY_INVALID"),
     "a declaration of the other leg": (other_declaration(leg="answer"), "ENTRY_INVALID"),
-    "fields that the type does not have": (other_declaration(fields=("nonsense",)), "*"),
-    "no field declared": (other_declaration(fields=()), "*"),
-    "another word for synthetic": (other_declaration(synthetic="perhaps"), "*"),
+    "fields that the type does not have": (
+        other_declaration(fields=("nonsense",)),
+        "CONTENT_UNDECLARED",
+    ),
+    "no field declared": (other_declaration(fields=()), "SEAL_BROKEN"),
+    "another word for synthetic": (
+        other_declaration(synthetic="perhaps"),
+        "POLICY_DENIED",
+    ),
     "an old TLS": (other_declaration(tls="TLSv1.0"), "POLICY_DENIED"),
     "a scenario that is not registered": (
         other_declaration(scenario="SC-NONE"),
@@ -274,7 +280,7 @@ REQUESTS: dict[str, tuple[Callable[[Append], Append], str]] = {
         other_declaration(references=("X-1",)),
         "REFERENCE_UNKNOWN",
     ),
-    "more subjects than can be": (other_declaration(subjects=10**12), "*"),
+    "more subjects than can be": (other_declaration(subjects=10**12), "SEAL_BROKEN"),
 }
 
 
@@ -288,11 +294,31 @@ async def test_a_request_that_is_not_right_is_refused_before_anything_happens(
             async with asyncio.timeout(5):
                 finished = await w.submit("zhuhai", query())
             assert finished.outcome is Outcome.NOT_EXECUTED, (what, finished)
-            if reason != "*":
-                assert finished.reason == reason, (what, finished.reason)
+            assert finished.reason == reason, (what, finished.reason)
             assert finished.exchange not in w.nodes["macao"].service.asked, what
             strange.append(finished.exchange)
         await honest_goes_on(w, *strange)
+
+
+async def test_content_that_was_not_declared(tmp_path: Path) -> None:
+    """Rightly sealed under a declaration that leaves out a field, or a person."""
+    async with two(tmp_path) as w:
+        for less in ({"fields": ("pid_token",)}, {"subjects": 0}):
+            legs = w.nodes["zhuhai"].core.gateway._legs
+            seal = legs.seal
+
+            def sealing(
+                draft: Any, peer: str, raw: bytes, *rest: Any, less: Any = less, seal: Any = seal
+            ) -> Any:
+                return seal(draft, peer, replace(Declaration.decode(raw), **less).encode(), *rest)
+
+            legs.seal = sealing  # type: ignore[method-assign]
+            finished = await w.submit("zhuhai", query())
+            assert finished.outcome is Outcome.NOT_EXECUTED
+            assert finished.reason == "CONTENT_UNDECLARED"
+            del legs.seal  # type: ignore[attr-defined]
+        assert not w.nodes["macao"].service.asked
+        await honest_goes_on(w)
 
 
 async def test_both_declaration_and_entry_for_a_party_of_another_node(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from xbgateway.model.outcome import Placed
 from xbgateway.policy.engine import EmbeddedEngine
 from xbgateway.policy.memo import Decider
 from xbgateway.policy.projection import Projector
-from xbgateway.policy.revision import Revision, load_directory
+from xbgateway.policy.revision import Revision, load_directory, unpack_revision
 from xbgateway.seal import RestKey, open_at_rest
 from xbgateway.seal.rest import WRAPPED_BYTES
 
@@ -49,7 +49,8 @@ def recompute(
     """Derive every decision of an exchange again, from recorded facts, and compare the bytes.
 
     States: same; differs (ends with 3); erased, where the facts were destroyed by rule; elsewhere,
-    where the other node decided; no revision, where its policies are not given (ends with 5).
+    where the other node decided; no revision, where the store's policy archive lacks it and its
+    policies are not given (ends with 5).
     """
     if not store.is_file():
         raise Refused(Reason.CONFIG_INVALID, f"{store} is no store")
@@ -60,8 +61,7 @@ def recompute(
         raise Refused(Reason.EXCHANGE_UNKNOWN, f"{exchange} is no exchange id") from None
     if not placed:
         raise Refused(Reason.EXCHANGE_UNKNOWN, f"the store has no exchange {exchange}")
-    folders: list[Path | None] = [*policies] if policies else [None]
-    revisions = {one.id: one for one in map(load_directory, folders)}
+    revisions = {one.id: one for one in map(load_directory, policies or [])}
     records = [
         _recomputed(archive, revisions, one)
         for one in placed
@@ -94,6 +94,19 @@ class Archive:
 
     store: Store
     rest: RestKey
+
+    def revision(self, revision: str) -> Revision | None:
+        """A revision of the node's own policy archive.
+
+        Raises ``Refused(POLICY_INVALID)`` where what is kept is not that revision any more.
+        """
+        packed = self.store.reader.revision(revision)
+        if packed is None:
+            return None
+        found = unpack_revision(packed)
+        if found.id != revision:
+            raise Refused(Reason.POLICY_INVALID, "the archived revision was altered")
+        return found
 
     def facts(self, exchange: str, verdict: Verdict, *, own: bool) -> Facts:
         """The recorded facts of a decision.
@@ -138,7 +151,7 @@ def _recomputed(
     try:
         own = archive.store.log(placed.position.origin).role == "own"
         facts = archive.facts(entry.exchange, verdict, own=own)
-        revision = revisions.get(verdict.revision)
+        revision = revisions.get(verdict.revision) or archive.revision(verdict.revision)
         if revision is None:
             return record | {"state": "no revision", "detail": verdict.revision}
         return record | _compared(archive, revision, facts, verdict)

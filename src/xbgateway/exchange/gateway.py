@@ -29,7 +29,15 @@ from xbgateway.model.errors import GatewayError, Reason, Refused, Unavailable
 from xbgateway.model.limits import SEALING_KEY_DAYS
 from xbgateway.model.origins import is_data
 from xbgateway.model.outcome import Placed, State, outcome
-from xbgateway.model.record import Append, Erase, KeepRegister, Pending, Record
+from xbgateway.model.record import (
+    Append,
+    Effect,
+    Erase,
+    KeepRegister,
+    KeepRevision,
+    Pending,
+    Record,
+)
 from xbgateway.seal import KeyBundle as Bundle
 from xbgateway.seal import SealingKeyRing
 
@@ -244,7 +252,7 @@ class Gateway:
 
     # ---- starting and keeping going ----------------------------------------------------------
 
-    async def recover(self, register: tuple[str, bytes], revision: str) -> None:
+    async def recover(self, register: tuple[str, bytes], revision: tuple[str, bytes]) -> None:
         """After a start: say what is in use, learn peers' keys, take up what was left pending."""
         for peer in self._topology.peers:
             for raw in self._ledger.reader.bundles(self._topology.control_in(peer)):
@@ -257,19 +265,20 @@ class Gateway:
             if pending.step != "held":
                 self.act(pending)
 
-    async def _in_use(self, register: tuple[str, bytes], revision: str) -> None:
+    async def _in_use(self, register: tuple[str, bytes], revision: tuple[str, bytes]) -> None:
         """Tell every peer in its control lane which register and revision are in use here."""
         known, at = self._ledger.reader.register(), instant(self._clock.now())
         lanes = [self._topology.control_out(peer) for peer in self._topology.peers]
         appends: list[Append] = []
-        effects: list[KeepRegister] = []
+        effects: list[Effect] = []
         if known is None or known[0] != register[0]:
             entry = Register(at=at, version=register[0]).encode()
             appends += [Append(origin, entry) for origin in (*lanes, self._topology.home)]
             effects.append(KeepRegister(*register))
         previous = self._last_revision()
-        if previous != revision:
-            activation = Activation(at=at, revision=revision, previous=previous).encode()
+        if previous != revision[0]:
+            activation = Activation(at=at, revision=revision[0], previous=previous).encode()
+            effects.append(KeepRevision(*revision))
             appends += [Append(origin, activation) for origin in (*lanes, self._topology.home)]
         if appends:
             await self._ledger.record(Record(tuple(appends), tuple(effects)))

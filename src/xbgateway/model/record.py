@@ -122,6 +122,14 @@ class KeepRegister:
 
 
 @dataclass(frozen=True, slots=True)
+class KeepRevision:
+    """A policy revision's files, so that its decisions can be made again for ever."""
+
+    revision: str
+    files: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class KeepUntil:
     """How long evidence has to be kept and payload may be kept; local days, the later one wins.
 
@@ -152,6 +160,7 @@ Effect = (
     | ReleaseBeside
     | Count
     | KeepRegister
+    | KeepRevision
     | KeepUntil
     | Erase
 )

@@ -4,12 +4,16 @@ Two installations with equal files have equal revisions, so a decision can be re
 It never evaluates anything and never reads a clock.
 """
 
+import base64
 import hashlib
+import json
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from xbgateway.model.errors import Reason, Refused
 from xbgateway.policy import strict_yaml
 from xbgateway.policy.engine.port import Bundle
 from xbgateway.policy.source import Files, default_policy_directory, read_policy_directory
@@ -37,6 +41,7 @@ class Revision:
     texts: Mapping[str, Mapping[str, Any]]  # rule id -> article, text in four languages
     readings: Mapping[str, str]  # rule id -> how a doubtful point is read
     capabilities: bytes
+    files: Mapping[str, bytes]  # the deciding files, as they were hashed
 
     def bundle(self) -> Bundle:
         """What an engine loads: ``data.tables`` by edition, ``data.texts``, ``data.revision``."""
@@ -97,7 +102,27 @@ def load_revision(files: Files) -> Revision:
             if "reading" in entry
         },
         capabilities=files[CAPABILITIES],
+        files={path: raw for path, raw in files.items() if decides(path)},
     )
+
+
+def pack_revision(revision: Revision) -> bytes:
+    """The deciding files in one piece, for the policy archive of a node."""
+    texts = {path: base64.b64encode(raw).decode() for path, raw in revision.files.items()}
+    return zlib.compress(json.dumps(texts, sort_keys=True).encode(), level=9)
+
+
+def unpack_revision(packed: bytes) -> Revision:
+    """The revision that was packed; its id is computed anew from the files.
+
+    Raises Refused(POLICY_INVALID) where the archive is damaged.
+    """
+    try:
+        texts = json.loads(zlib.decompress(packed))
+        files = {path: base64.b64decode(text) for path, text in texts.items()}
+    except (zlib.error, ValueError, AttributeError) as problem:
+        raise Refused(Reason.POLICY_INVALID, "the archived revision is damaged") from problem
+    return load_revision(files)
 
 
 def load_directory(directory: Path | None = None) -> Revision:

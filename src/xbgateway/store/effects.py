@@ -1,5 +1,7 @@
 """How each durable effect becomes SQL. Runs inside the writer's transaction only."""
 
+from collections.abc import Callable
+from typing import Any
 from uuid import UUID
 
 import apsw
@@ -15,6 +17,7 @@ from xbgateway.model.record import (
     KeepKey,
     KeepPart,
     KeepRegister,
+    KeepRevision,
     KeepStanding,
     KeepUntil,
     MovePending,
@@ -60,74 +63,73 @@ def counter(connection: apsw.Connection, count: Count) -> int:
     return int(row[0]) if row else 0
 
 
-def apply(connection: apsw.Connection, effect: Effect, logs: dict[str, int]) -> None:  # noqa: C901
+_INSERTS: dict[type[Any], tuple[str, Callable[[Any], tuple[Any, ...]]]] = {
+    OpenExchange: (
+        (
+            "INSERT INTO exchanges (id, party, request_id, fingerprint, key, at)"
+            " VALUES (?, ?, ?, ?, ?, ?)"
+        ),
+        lambda e: (exchange_key(e.exchange), e.party, e.request_id, e.fingerprint, e.key, e.at),
+    ),
+    KeepKey: (
+        "INSERT OR IGNORE INTO exchanges (id, key, at) VALUES (?, ?, ?)",
+        lambda e: (exchange_key(e.exchange), e.key, e.at),
+    ),
+    KeepPart: (
+        "INSERT OR REPLACE INTO parts VALUES (?, ?, ?)",
+        lambda e: (exchange_key(e.exchange), e.part, e.sealed),
+    ),
+    KeepFacts: (
+        "INSERT OR IGNORE INTO facts VALUES (?, ?, ?)",
+        lambda e: (bytes.fromhex(e.digest), exchange_key(e.exchange), e.sealed),
+    ),
+    KeepStanding: (
+        "INSERT OR IGNORE INTO standings VALUES (?, ?)",
+        lambda e: (bytes.fromhex(e.digest), e.sealed),
+    ),
+    KeepDecision: (
+        "INSERT OR IGNORE INTO decisions VALUES (?, ?, ?, ?)",
+        lambda e: (bytes.fromhex(e.revision), bytes.fromhex(e.input_digest), e.input, e.decision),
+    ),
+    Count: (
+        "INSERT INTO counters VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n",
+        lambda e: (e.kind, e.key, e.window, e.add),
+    ),
+    KeepRegister: (
+        "INSERT INTO registers (version, document) VALUES (?, ?)",
+        lambda e: (e.version, e.document),
+    ),
+    KeepRevision: (
+        "INSERT OR IGNORE INTO revisions VALUES (?, ?)",
+        lambda e: (bytes.fromhex(e.revision), e.files),
+    ),
+    KeepUntil: (
+        (
+            "UPDATE exchanges SET evidence_until = max(coalesce(evidence_until, ''), ?),"
+            " payload_until = max(coalesce(payload_until, ?), ?) WHERE id = ?"
+        ),
+        lambda e: (
+            *(e.evidence_until, e.payload_until, e.payload_until),
+            exchange_key(e.exchange),
+        ),
+    ),
+    ReleaseBeside: (
+        "DELETE FROM beside WHERE exchange = ?",
+        lambda e: (exchange_key(e.exchange),),
+    ),
+}
+
+
+def apply(connection: apsw.Connection, effect: Effect, logs: dict[str, int]) -> None:
     """Write one effect. ``logs`` maps origins to row numbers."""
-    execute = connection.execute
     match effect:
-        case OpenExchange():
-            execute(
-                "INSERT INTO exchanges (id, party, request_id, fingerprint, key, at)"
-                " VALUES (?, ?, ?, ?, ?, ?)",
-                (
-                    exchange_key(effect.exchange),
-                    *(effect.party, effect.request_id, effect.fingerprint),
-                    *(effect.key, effect.at),
-                ),
-            )
-        case KeepKey():
-            execute(
-                "INSERT OR IGNORE INTO exchanges (id, key, at) VALUES (?, ?, ?)",
-                (exchange_key(effect.exchange), effect.key, effect.at),
-            )
-        case KeepPart():
-            execute(
-                "INSERT OR REPLACE INTO parts VALUES (?, ?, ?)",
-                (exchange_key(effect.exchange), effect.part, effect.sealed),
-            )
-        case KeepFacts():
-            execute(
-                "INSERT OR IGNORE INTO facts VALUES (?, ?, ?)",
-                (bytes.fromhex(effect.digest), exchange_key(effect.exchange), effect.sealed),
-            )
-        case KeepStanding():
-            execute(
-                "INSERT OR IGNORE INTO standings VALUES (?, ?)",
-                (bytes.fromhex(effect.digest), effect.sealed),
-            )
-        case KeepDecision():
-            execute(
-                "INSERT OR IGNORE INTO decisions VALUES (?, ?, ?, ?)",
-                (
-                    *(bytes.fromhex(effect.revision), bytes.fromhex(effect.input_digest)),
-                    *(effect.input, effect.decision),
-                ),
-            )
         case MovePending():
             _move(connection, effect, logs)
-        case ReleaseBeside():
-            execute("DELETE FROM beside WHERE exchange = ?", (exchange_key(effect.exchange),))
-        case Count():
-            execute(
-                "INSERT INTO counters VALUES (?, ?, ?, ?)"
-                " ON CONFLICT DO UPDATE SET n = n + excluded.n",
-                (effect.kind, effect.key, effect.window, effect.add),
-            )
-        case KeepRegister():
-            execute(
-                "INSERT INTO registers (version, document) VALUES (?, ?)",
-                (effect.version, effect.document),
-            )
-        case KeepUntil():
-            execute(
-                "UPDATE exchanges SET evidence_until = max(coalesce(evidence_until, ''), ?),"
-                " payload_until = max(coalesce(payload_until, ?), ?) WHERE id = ?",
-                (
-                    *(effect.evidence_until, effect.payload_until, effect.payload_until),
-                    exchange_key(effect.exchange),
-                ),
-            )
         case Erase():
             _erase(connection, effect)
+        case _:
+            sql, values = _INSERTS[type(effect)]
+            connection.execute(sql, values(effect))
 
 
 def _erase(connection: apsw.Connection, effect: Erase) -> None:

@@ -231,6 +231,11 @@ class Reader:
         )
         return int(found[0][0]) if found else 0  # type: ignore[call-overload]
 
+    def revision(self, revision: str) -> bytes | None:
+        """The archived files of a policy revision, packed."""
+        found = self._rows("SELECT files FROM revisions WHERE id = ?", bytes.fromhex(revision))
+        return found[0][0] if found else None  # type: ignore[return-value]
+
     def register(self) -> tuple[str, bytes] | None:
         """The register version in use and its document."""
         found = self._rows("SELECT version, document FROM registers ORDER BY n DESC LIMIT 1")

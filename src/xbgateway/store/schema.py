@@ -87,6 +87,7 @@ MIGRATIONS: tuple[str, ...] = (
         kind TEXT NOT NULL, key BLOB NOT NULL, window TEXT NOT NULL, n INTEGER NOT NULL,
         PRIMARY KEY (kind, key, window)
     ) STRICT, WITHOUT ROWID;
+    CREATE TABLE revisions (id BLOB PRIMARY KEY, files BLOB NOT NULL) STRICT, WITHOUT ROWID;
     CREATE TABLE registers (
         n INTEGER PRIMARY KEY, version TEXT NOT NULL, document BLOB NOT NULL
     ) STRICT;

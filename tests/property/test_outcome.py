@@ -1,0 +1,204 @@
+"""The one reading of entries: any order, anything among them, and an end that stays the end."""
+
+from dataclasses import replace
+from typing import Any
+
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from tests.harness.scale import scaled
+from tests.unit.model import entries as make
+from xbgateway.model.entry import (
+    Accepted,
+    Answer,
+    Approval,
+    Entry,
+    Erasure,
+    Expired,
+    Final,
+    Held,
+    Hold,
+    Refused_,
+    Request,
+    Sealed,
+    Verdict,
+)
+from xbgateway.model.outcome import TERMINAL, Outcome, Placed, by_exchange, outcome
+
+EXCHANGE = "01890000-0000-7000-8000-000000000000"
+OUT, BACK = "z.test/zhuhai/macao/lane/0", "m.test/macao/zhuhai/lane/0"
+ORIGINS = (
+    OUT,
+    BACK,
+    "z.test/zhuhai/macao/lane/1",
+    "m.test/macao/zhuhai/lane/1",
+    "h.test/hengqin/macao/lane/0",
+    "m.test/macao/hengqin/lane/0",
+    "z.test/zhuhai/home",
+    "z.test/zhuhai/macao/control",
+    "no origin at all",
+)
+
+
+WHEN, ZERO = "2026-03-16T02:00:00.000Z", "0" * 64
+SEALED = Sealed(ZERO, ZERO, ZERO, 1, "XBG-1", "key", ZERO)
+VERDICT = Verdict(ZERO, ZERO, ZERO, ZERO)
+# One of each kind and status; the stories put them into logs and let them name each other.
+KINDS: tuple[Entry, ...] = (
+    Request(WHEN, EXCHANGE, "a", "b", "s", "m", "p", 0, WHEN, SEALED, VERDICT),
+    Hold(WHEN, EXCHANGE, "a", "b", "s", "m", "p", "officer", (), WHEN, VERDICT),
+    Held(WHEN, EXCHANGE, ZERO, "officer", (), WHEN, VERDICT),
+    Approval(WHEN, EXCHANGE, ZERO, "yes", "officer"),
+    Approval(WHEN, EXCHANGE, ZERO, "no", "officer"),
+    Accepted(WHEN, EXCHANGE, ZERO, 0, VERDICT),
+    Accepted(WHEN, EXCHANGE, ZERO, 1, VERDICT),
+    Refused_(WHEN, EXCHANGE, "because", ("R",)),
+    Refused_(WHEN, EXCHANGE, "because", ("R",), ZERO),
+    Expired(WHEN, EXCHANGE, ZERO),
+    Answer(WHEN, EXCHANGE, ZERO, "answered", 0, sealed=SEALED),
+    Answer(WHEN, EXCHANGE, ZERO, "failed", 0, sealed=SEALED),
+    Answer(WHEN, EXCHANGE, ZERO, "withheld", 0, "because"),
+    Answer(WHEN, EXCHANGE, ZERO, "not_called", 0),
+    Answer(WHEN, EXCHANGE, ZERO, "unknown", 0),
+    Final(WHEN, EXCHANGE, ZERO, "released"),
+    Final(WHEN, EXCHANGE, ZERO, "withheld", "because"),
+    Erasure(WHEN, EXCHANGE, "retention"),
+)
+
+
+@st.composite
+def stories(draw: st.DrawFn) -> list[Placed]:
+    """Entries that name each other often enough to mean something, in any logs, with any junk."""
+    nexts: dict[str, int] = {}
+    found: list[Placed] = []
+    for _ in range(draw(st.integers(0, 14))):
+        origin = draw(st.sampled_from((OUT, BACK, OUT, BACK, *ORIGINS)))
+        entry: Any = draw(st.sampled_from(KINDS))
+        for name in ("request", "answer", "hold"):
+            if found and getattr(entry, name, None) and draw(st.integers(0, 4)):
+                named = draw(st.sampled_from(found) | st.just(found[0]))
+                entry = replace(entry, **{name: named.leaf})
+        index = nexts[origin] = nexts.get(origin, -1) + draw(st.integers(1, 3))
+        found.append(make.placed(origin, index, entry))
+    return found
+
+
+def test_stories_come_to_every_end() -> None:
+    """The generator is not idle: every outcome occurs in it."""
+    seen: set[Outcome] = set()
+
+    @given(stories())
+    @settings(max_examples=1500, deadline=None, database=None, phases=[Phase.generate])
+    def look(story: list[Placed]) -> None:
+        seen.add(outcome(story, "zhuhai").outcome)
+
+    look()
+    assert seen == set(Outcome)
+
+
+@given(stories(), st.data())
+@settings(max_examples=scaled(250), deadline=None)
+def test_the_order_of_arrival_does_not_matter(story: list[Placed], data: st.DataObject) -> None:
+    sender = data.draw(st.sampled_from([None, "zhuhai", "macao"]))
+    shuffled = data.draw(st.permutations([*story, *story[:3]]))  # and some arrive twice
+    assert outcome(shuffled, sender) == outcome(story, sender)
+
+
+@given(stories(), st.data())
+@settings(max_examples=scaled(250), deadline=None)
+def test_any_part_of_any_story_has_an_outcome(story: list[Placed], data: st.DataObject) -> None:
+    part = [p for p in story if data.draw(st.booleans())]
+    state = outcome(part)
+    assert state.outcome in set(Outcome)
+    kept = [p for p in state.evidence]
+    assert all(p in part for p in kept)
+    assert len({p.position for p in kept}) == len(kept)
+    assert not set(state.anomalies) & set(kept)
+    assert [s for _, s in by_exchange(part)] == ([state] if part else [])
+
+
+@given(stories(), stories())
+@settings(max_examples=scaled(250), deadline=None)
+def test_an_end_is_the_end_whatever_is_appended(story: list[Placed], junk: list[Placed]) -> None:
+    """Logs only grow: what comes later stands later in its own log."""
+    state = outcome(story, "zhuhai")
+    if state.outcome not in TERMINAL:
+        return
+    ends: dict[str, int] = {}
+    for p in story:
+        ends[p.position.origin] = max(ends.get(p.position.origin, 0), p.position.index + 1)
+    later = [
+        make.placed(p.position.origin, p.position.index + ends.get(p.position.origin, 0), p.entry)
+        for p in junk
+        # The sender may confirm once; and a home-log refusal is of an exchange that never opened.
+        if not isinstance(p.entry, Final)
+        and (state.outcome is not Outcome.REFUSED or p.position.origin.endswith("/home"))
+        and not (_opens(p) and p.position.writer == "zhuhai")
+    ]
+    after = outcome([*story, *later], "zhuhai")
+    assert after.outcome is state.outcome
+    assert after.reason == state.reason
+    assert after.evidence == state.evidence
+
+
+def _opens(placed: Placed) -> bool:
+    return placed.entry.kind in {"request", "hold"}
+
+
+@given(stories())
+@settings(max_examples=scaled(250), deadline=None)
+def test_only_the_receivers_entries_end_an_exchange(story: list[Placed]) -> None:
+    own = [p for p in story if p.position.writer == "zhuhai"]
+    if any(_opens(p) for p in own):
+        assert outcome(own, "zhuhai").outcome in {
+            Outcome.PENDING,
+            Outcome.HELD,
+            Outcome.REFUSED,  # only before anything was asked
+        }
+        state = outcome(story, "zhuhai")
+        if state.outcome in TERMINAL - {Outcome.REFUSED}:
+            assert any(p.position.writer == "macao" for p in state.evidence)
+
+
+def at(entry: Any, origin: str, index: int) -> Placed:
+    return make.placed(origin, index, entry)
+
+
+@given(make.requests, make.verdicts, st.data())
+@settings(max_examples=scaled(40), deadline=None)
+def test_the_plain_stories(request: Request, verdict: Any, data: st.DataObject) -> None:
+    r = at(replace(request, exchange=EXCHANGE), OUT, 4)
+    when = request.at
+    yes = at(Accepted(when, EXCHANGE, r.leaf, 0, verdict), BACK, 7)
+
+    def answered(status: Any) -> Placed:
+        sealed = request.sealed if status in ("answered", "failed") else None
+        return at(Answer(when, EXCHANGE, r.leaf, status, 0, sealed=sealed), BACK, 9)
+
+    ends = {
+        "answered": Outcome.EXECUTED,
+        "failed": Outcome.EXECUTED,
+        "withheld": Outcome.EXECUTED_ANSWER_WITHHELD,
+        "not_called": Outcome.NOT_EXECUTED,
+        "unknown": Outcome.UNKNOWN,
+    }
+    assert outcome([r]).outcome is Outcome.PENDING
+    assert outcome([r, yes]).accepted
+    for status, end in ends.items():
+        assert outcome([r, yes, answered(status)]).outcome is end
+        assert outcome([r, answered(status)]).outcome is Outcome.PENDING  # nothing was accepted
+    done = answered("answered")
+    kept = Final(when, EXCHANGE, done.leaf, "withheld", reason="law")
+    assert outcome([r, yes, done, at(kept, OUT, 8)]).outcome is Outcome.EXECUTED_ANSWER_WITHHELD
+    no: Entry
+    for no, end in (
+        (Refused_(when, EXCHANGE, "no", (), r.leaf), Outcome.NOT_EXECUTED),
+        (Expired(when, EXCHANGE, r.leaf), Outcome.EXPIRED),
+    ):
+        assert outcome([r, at(no, BACK, 5), yes, done]).outcome is end
+        assert outcome([r, yes, at(no, BACK, 8), done]).outcome is Outcome.EXECUTED
+        assert outcome([r, at(no, ORIGINS[3], 5)]).outcome is Outcome.PENDING  # the wrong lane
+        assert outcome([r, at(no, ORIGINS[5], 5)]).outcome is Outcome.PENDING  # another's log
+        assert outcome([r, at(no, OUT, 5)]).outcome is Outcome.PENDING  # the sender's own
+    home = at(Refused_(when, EXCHANGE, "POLICY_DENIED", ("R",)), ORIGINS[6], 0)
+    assert outcome([home]).outcome is Outcome.REFUSED
