@@ -65,7 +65,7 @@ def counting_hashes() -> Iterator[None]:
             original = vars(module).get(name)
             if original is not None:
                 kept.append((module, name, original))
-                setattr(module, name, _counted(original))
+                setattr(module, name, _counted(original, name.replace("_hash", " hashes")))
     assert {name for _module, name, _original in kept} == {"leaf_hash", "node_hash"}
     try:
         yield
@@ -74,9 +74,9 @@ def counting_hashes() -> Iterator[None]:
             setattr(module, name, original)
 
 
-def _counted(function: Any) -> Any:
+def _counted(function: Any, what: str) -> Any:
     def counted(*arguments: Any) -> Any:
-        COUNTS["hashes"] += 1
+        COUNTS[what] += 1
         return function(*arguments)
 
     return counted

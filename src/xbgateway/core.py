@@ -8,7 +8,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from xbgateway.exchange import Admission, Gateway, Inbound, Legs, Outbound, Peer, Topology
+from xbgateway.exchange import (
+    Admission,
+    Delivery,
+    Flights,
+    Gateway,
+    Inbound,
+    Legs,
+    Outbound,
+    Peer,
+    Replies,
+    Topology,
+    Word,
+)
 from xbgateway.exchange.ports import Meter, NoMeter, Peers, Services
 from xbgateway.identity import load_ed25519, load_rest_key, load_seal_seed
 from xbgateway.model.clock import Clock
@@ -169,14 +181,20 @@ def compose(  # noqa: PLR0917 - the one place where everything meets
             store.reader,
         )
         admission = Admission(node, register, catalogue, decider, legs, store.reader, keys.counting)
-        outbound = Outbound(admission, legs, store, peers, topology, clock, counted)
-        inbound = Inbound(admission, legs, store, peers, services, topology, clock, counted)
+        flights = Flights()
+        outbound = Outbound(admission, legs, store, topology, clock, counted, flights)
+        replies = Replies(admission, legs, store, peers, topology, clock, counted, flights)
+        word = Word(legs, store, topology, counted)
+        delivery = Delivery(admission, legs, store, services, topology, clock, counted, word)
+        inbound = Inbound(admission, legs, store, peers, topology, clock, word, delivery)
         logbook = Logbook(store, keys.cosigner)
 
         def prove(placed: Placed) -> bytes:
             return logbook.prove_now(placed.position.origin, placed.position.index)[1]
 
-        gateway = Gateway(outbound, inbound, legs, store, topology, keys.ring, clock, prove)
+        gateway = Gateway(
+            outbound, replies, inbound, legs, store, topology, keys.ring, clock, prove
+        )
     except BaseException:
         store.close()
         raise

@@ -47,6 +47,7 @@ class Processes(Cluster):
 
     environment: dict[str, dict[str, str]] = field(default_factory=dict)  # by process
     instead: dict[str, tuple[str, ...]] = field(default_factory=dict)  # arguments, by node
+    more: dict[str, tuple[str, ...]] = field(default_factory=dict)  # arguments besides, by process
 
     async def start_node(self, name: str) -> None:
         given = self.instead.get(name, ("-m", "xbgateway", "serve"))
@@ -55,7 +56,7 @@ class Processes(Cluster):
     async def _spawn(self, name: str, *arguments: str) -> None:
         paths = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
         self.extra = {"PYTHONPATH": paths, **self.environment.get(name, {})}
-        await Cluster._spawn(self, name, *arguments)
+        await Cluster._spawn(self, name, *arguments, *self.more.get(name, ()))
 
     def lower(self, name: str, synchronous: str) -> None:
         """Start this node with a store that does not sync as it should."""
@@ -76,6 +77,12 @@ class Processes(Cluster):
         process = self.processes.pop(name)
         process.send_signal(signal.SIGTERM)
         return await asyncio.wait_for(process.wait(), 40)
+
+    async def slow_agency(self, node: str, delay_s: float) -> None:
+        """Start a node's agency again; it answers that much after it acted."""
+        self.more[f"{node}-agency"] = ("--answer-delay", str(delay_s)) if delay_s else ()
+        await self.kill(f"{node}-agency")
+        await self.start_agency(node)
 
     async def restart(self, name: str) -> None:
         await self.start_node(name)

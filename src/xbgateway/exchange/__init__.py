@@ -1,22 +1,30 @@
 """The two paths: ``outbound.py`` and ``inbound.py`` are the files to read first."""
 
 from .admission import Admission
+from .delivery import Delivery
+from .flights import Flights
 from .gateway import Gateway, View
 from .inbound import Inbound
 from .legs import Legs, Peer
 from .outbound import Outbound
+from .replies import Replies
 from .stages import Finished, Submission
 from .topology import Topology
+from .word import Word
 
 __all__ = [
     "Admission",
+    "Delivery",
     "Finished",
+    "Flights",
     "Gateway",
     "Inbound",
     "Legs",
     "Outbound",
     "Peer",
+    "Replies",
     "Submission",
     "Topology",
     "View",
+    "Word",
 ]

@@ -45,6 +45,7 @@ from .inbound import Inbound
 from .legs import Legs
 from .outbound import Outbound
 from .ports import Ledger
+from .replies import Replies
 from .stages import Finished, Submission
 from .topology import Topology
 
@@ -93,6 +94,7 @@ class Gateway:
     def __init__(  # noqa: PLR0917 - composed once, in app.py
         self,
         outbound: Outbound,
+        replies: Replies,
         inbound: Inbound,
         legs: Legs,
         ledger: Ledger,
@@ -102,6 +104,7 @@ class Gateway:
         prove: Callable[[Placed], bytes],
     ) -> None:
         self._outbound = outbound
+        self._replies = replies
         self._inbound = inbound
         self._legs = legs
         self._ledger = ledger
@@ -194,7 +197,7 @@ class Gateway:
         first, data = group.size - len(group.entries), is_data(group.origin)
         for index, entry in enumerate(group.entries, start=first):
             if isinstance(entry, Accepted) and data:
-                self._outbound.accepted(entry, group.origin, index)
+                self._replies.accepted(entry, group.origin, index)
             elif isinstance(entry, KeyBundle) and group.origin.endswith("/control"):
                 self.announced(group.origin, entry)
         for pending in group.pending:
@@ -208,7 +211,7 @@ class Gateway:
 
     async def _act(self, pending: Pending) -> None:
         """Try until it is done: what this node cannot do now it does later, it is not lost."""
-        path: Callable[[Pending], Coroutine[Any, Any, None]] = self._outbound.reply
+        path: Callable[[Pending], Coroutine[Any, Any, None]] = self._replies.reply
         if isinstance(pending.decoded, Request | None):
             path = self._inbound.request
         delay_s = 0.1

@@ -11,8 +11,8 @@ import orjson
 
 from xbgateway.model.decision import Decision, Finding
 from xbgateway.model.entry import Verdict
-from xbgateway.model.facts import Facts, Standing
-from xbgateway.model.outcome import Outcome, Position
+from xbgateway.model.facts import Facts
+from xbgateway.model.outcome import Outcome
 from xbgateway.register import Content, MethodEntry
 
 
@@ -139,20 +139,6 @@ class Finished:
     dropped: tuple[str, ...] = ()  # "request:path" or "answer:path"
     masked: tuple[str, ...] = ()
     decision: Decision | None = None  # validate_only
-
-
-@dataclass(slots=True)
-class Flight:
-    """An exchange of this node's caller that is under way; rebuilt from the store after a crash."""
-
-    exchange: str
-    key: bytes  # the exchange's own key
-    request_leaf: str
-    declaration: Declaration  # of the request leg
-    standing: Standing  # of the answer leg
-    lane: str  # origin of the request's log
-    accepted: int | None = None  # index of the receiver's acceptance in the lane that answers
-    ending: Position | None = None  # the receiver's entry that is being acted on
 
 
 def by_leg(leg: str, paths: tuple[str, ...]) -> tuple[str, ...]:

@@ -184,8 +184,10 @@ class _Reading:
 
     def before_sending(self, placed: Placed) -> None:
         """The sender's entries up to the request."""
+        if self.ended is not None:
+            return
         match placed.entry:
-            case Request() if self.request is None and self.ended is None:
+            case Request() if self.request is None:
                 self.request = placed
                 self.state = Outcome.PENDING
             case Hold() if self.request is None and self.hold is None:

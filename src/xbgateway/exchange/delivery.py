@@ -1,0 +1,221 @@
+"""Steps 6 to 9 of the inbound path: the service is asked, its answer goes into our log.
+
+The answer is a transfer of its own, decided, minimised and sealed like any other. The service is
+asked again only where it honours the exchange id; where nobody can say whether it acted, the
+entry says so and a person has to look.
+"""
+
+import asyncio
+import time
+from datetime import datetime, timedelta
+
+from xbgateway.model.clock import Clock, instant, parse_instant
+from xbgateway.model.entry import Answer, Request, leaf_hex
+from xbgateway.model.errors import Reason, Refused, Unavailable
+from xbgateway.model.limits import DEADLINE_S_MAX, SERVICE_REACH_S_MAX
+from xbgateway.model.record import Pending
+from xbgateway.seal import open_at_rest
+
+from .admission import Admission
+from .legs import Legs
+from .ports import Answered, EffectUnknown, Ledger, Meter, NotReached, Services
+from .stages import Declaration
+from .topology import Topology
+from .word import Denied, Opened, Word, refuse_denied
+
+
+class Delivery:
+    """Delivers accepted requests to the local services of one node."""
+
+    def __init__(  # noqa: PLR0917 - composed once, in core.py
+        self,
+        admission: Admission,
+        legs: Legs,
+        ledger: Ledger,
+        services: Services,
+        topology: Topology,
+        clock: Clock,
+        meter: Meter,
+        word: Word,
+    ) -> None:
+        self._admission = admission
+        self._legs = legs
+        self._ledger = ledger
+        self._services = services
+        self._topology = topology
+        self._clock = clock
+        self._meter = meter
+        self._word = word
+
+    def reopen(self, pending: Pending, entry: Request) -> Opened:
+        """An accepted request as it rests here, after a crash."""
+        reader = self._ledger.reader
+        row = reader.exchange_row(entry.exchange)
+        payload = reader.part(entry.exchange, "request")
+        declaration = reader.part(entry.exchange, "declaration")
+        assert row is not None
+        assert payload is not None
+        assert declaration is not None
+        key = self._legs.unwrap(row[2])
+        return Opened(
+            entry,
+            leaf_hex(pending.entry),
+            Declaration.decode(open_at_rest(key, b"declaration", declaration)),
+            open_at_rest(key, b"request", payload),
+            key,
+        )
+
+    async def deliver(self, pending: Pending, opened: Opened, *, again: bool) -> None:
+        """Steps 6 to 9. After a crash the service is asked again only if it honours the id."""
+        method = self._admission.method(opened.declaration)
+        honours = method.honours_exchange_id
+        answered: Answered | Reason = Reason.EXCHANGE_UNKNOWN_EFFECT
+        if not again or honours:
+            started = time.perf_counter()
+            answered = await self._call(opened, method.path, repeat=honours)
+            self._meter.step("deliver", time.perf_counter() - started)
+        # The service has spoken: its word is kept until this node can decide on it and record it;
+        # to begin again would be to call a second time.
+        delay_s = 0.05
+        while True:
+            try:
+                await self._end(pending, opened, answered)
+            except Unavailable as error:
+                if error.reason is Reason.DRAINING:
+                    raise
+            else:
+                return
+            await asyncio.sleep(delay_s)
+            delay_s = min(delay_s * 2, 5.0)
+
+    async def _end(self, pending: Pending, opened: Opened, answered: Answered | Reason) -> None:
+        """Steps 7 to 9, or the entry that says why there is no answer."""
+        now = self._clock.now()
+        if isinstance(answered, Reason):
+            unknown = answered is Reason.EXCHANGE_UNKNOWN_EFFECT
+            ended = Answer(
+                at=instant(now),
+                exchange=opened.entry.exchange,
+                request=opened.leaf,
+                status="unknown" if unknown else "not_called",
+                control=0,
+                reason=answered,
+            )
+            await self._word.record(pending, None, ended, [])
+            return
+        try:
+            await self._answer(pending, opened, answered, now)
+        except Refused as refused:
+            await self._withhold(pending, opened, refused, now)
+
+    async def _call(self, opened: Opened, path: str, *, repeat: bool) -> Answered | Reason:
+        """The service's word, or why there is none: it was never reached, or nobody can say."""
+        entry = opened.entry
+        metadata = [
+            ("xb-exchange-id", entry.exchange),
+            ("xb-sender", entry.sender),
+            ("xb-purpose", entry.purpose),
+        ]
+        if opened.declaration.case_id is not None:
+            metadata.append(("xb-case-id", opened.declaration.case_id))
+        last = parse_instant(entry.not_after)
+        reach_by = min(last, self._clock.now() + timedelta(seconds=SERVICE_REACH_S_MAX))
+        delay_s, unsure = 0.05, False
+        while True:
+            left_s = ((last if unsure else reach_by) - self._clock.now()).total_seconds()
+            if left_s <= 0:
+                return Reason.EXCHANGE_UNKNOWN_EFFECT if unsure else Reason.SERVICE_UNAVAILABLE
+            try:
+                return await self._services.call(
+                    path, opened.payload, metadata, min(left_s, DEADLINE_S_MAX)
+                )
+            except Refused as refused:
+                return refused.reason  # no address is known for it here
+            except NotReached:
+                pass
+            except EffectUnknown:
+                if not repeat:
+                    return Reason.EXCHANGE_UNKNOWN_EFFECT
+                unsure = True
+            await asyncio.sleep(delay_s)
+            delay_s = min(delay_s * 2, 2.0)
+
+    async def _answer(
+        self, pending: Pending, opened: Opened, answered: Answered, now: datetime
+    ) -> None:
+        """Steps 7 to 9: the answer is a transfer of its own."""
+        declaration, entry = opened.declaration, opened.entry
+        peer = self._topology.peer_of(pending.position.origin)
+        standing = self._admission.standing(declaration, "answer")
+        if answered.code:
+            facts = self._admission.least_facts(standing, declaration, now)
+            decided = await self._legs.decide(facts)
+            refuse_denied(decided, "answer")
+            payload = f"{answered.code}\n{answered.message}".encode()
+            fields: tuple[str, ...] = ()
+            dropped: tuple[str, ...] = ()
+            masked: tuple[str, ...] = ()
+            status, subjects, synthetic = "failed", 0, "none"
+        else:
+            content = self._admission.content(declaration, answered.payload, "answer")
+            facts = self._admission.content_facts(
+                standing, entry.exchange, content, declaration.tls, now
+            )
+            decided = await self._legs.decide(facts)  # 7
+            refuse_denied(decided, "answer")
+            permitted = self._legs.minimise(decided, content)
+            payload, fields = permitted.payload, permitted.fields
+            dropped, masked = permitted.dropped, permitted.masked
+            status, subjects = "answered", facts.moment.subjects or 0
+            synthetic = facts.moment.synthetic
+        ours = Declaration(
+            salt=facts.moment.salt,
+            exchange=entry.exchange,
+            leg="answer",
+            sender=declaration.recipient,
+            recipient=declaration.sender,
+            service=declaration.service,
+            method=declaration.method,
+            purpose=declaration.purpose,
+            scenario=declaration.scenario,
+            references=declaration.references,
+            case_id=declaration.case_id,
+            fields=fields,
+            dropped=dropped,
+            masked=masked,
+            subjects=subjects,
+            synthetic=synthetic,
+            tls=declaration.tls,
+            register_version=standing.register_version,
+        )
+        draft = Answer(
+            at=instant(now),
+            exchange=entry.exchange,
+            request=opened.leaf,
+            status=status,  # type: ignore[arg-type] # one of two literals, set above
+            control=self._ledger.size(self._topology.control_out(peer)),
+            verdict=decided.verdict,
+        )
+        answer, beside = self._legs.seal(draft, peer, ours.encode(), payload, now)  # 8
+        assert isinstance(answer, Answer)
+        effects = self._legs.evidence(decided, entry.exchange, opened.key)
+        await self._word.record(pending, None, answer, effects, beside)  # 9
+
+    async def _withhold(
+        self, pending: Pending, opened: Opened, refused: Refused, now: datetime
+    ) -> None:
+        """The service was called; its answer may not leave."""
+        decided = refused.decided if isinstance(refused, Denied) else None
+        rules = refused.metadata.get("rules", "")
+        withheld = Answer(
+            at=instant(now),
+            exchange=opened.entry.exchange,
+            request=opened.leaf,
+            status="withheld",
+            control=0,
+            reason=refused.reason,
+            rules=tuple(rules.split(",")) if rules else (),
+            verdict=decided.verdict if decided else None,
+        )
+        effects = self._legs.evidence(decided, opened.entry.exchange, opened.key) if decided else []
+        await self._word.record(pending, None, withheld, effects)

@@ -1,0 +1,81 @@
+"""Our word on a mirrored request: one entry of ours, its rows, the pending row's next step.
+
+All three in one transaction, whatever the step: a crash never leaves one without the others.
+"""
+
+from dataclasses import dataclass
+
+from xbgateway.model.entry import Accepted, Answer, Expired, Held, Refused_, Request
+from xbgateway.model.errors import Refused
+from xbgateway.model.record import Append, Beside, Effect, MovePending, Pending, Record
+
+from .legs import Decided, Legs, refuse_unless_allowed
+from .ports import Ledger, Meter
+from .stages import Declaration
+from .topology import Topology
+
+Said = Accepted | Refused_ | Held | Expired | Answer
+
+
+class Denied(Refused):
+    """A refusal by law, with the digests that it can be recomputed from."""
+
+    def __init__(self, refused: Refused, decided: Decided) -> None:
+        super().__init__(refused.reason, refused.sentence, **refused.metadata)
+        self.decided = decided
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A request that was admitted here: what the service will be given."""
+
+    entry: Request
+    leaf: str
+    declaration: Declaration
+    payload: bytes
+    key: bytes
+
+
+class Word:
+    """Records what this node says of requests from its peers."""
+
+    def __init__(self, legs: Legs, ledger: Ledger, topology: Topology, meter: Meter) -> None:
+        self._legs = legs
+        self._ledger = ledger
+        self._topology = topology
+        self._meter = meter
+
+    async def record(
+        self,
+        pending: Pending,
+        step: str | None,
+        entry: Said | None,
+        effects: list[Effect],
+        beside: Beside | None = None,
+    ) -> None:
+        """One entry of ours, its rows and the pending row's next step, in one transaction."""
+        appends: tuple[Append, ...] = ()
+        if entry is not None:
+            origin = self._topology.reverse(pending.position.origin)
+            appends = (Append(origin, entry.encode(), entry.exchange, beside),)
+        await self._ledger.record(Record(appends, (*effects, MovePending(pending.position, step))))
+        self._legs.kept(effects)
+        match entry:
+            case Answer():
+                self._meter.exchange("inbound", entry.status, entry.reason)
+            case Refused_():
+                self._meter.exchange("inbound", "refused", entry.reason)
+            case Expired():
+                self._meter.exchange("inbound", "expired")
+
+    async def done(self, pending: Pending) -> None:
+        """Nothing is to be said of it."""
+        await self.record(pending, None, None, [])
+
+
+def refuse_denied(decided: Decided, leg: str) -> None:
+    """Raises ``Denied``, carrying the digests that the denial can be recomputed from."""
+    try:
+        refuse_unless_allowed(decided.decision, leg)
+    except Refused as refused:
+        raise Denied(refused, decided) from refused

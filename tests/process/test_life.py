@@ -1,0 +1,358 @@
+"""A node's life as its operators and callers see it: stopping, renewing, waiting, telling."""
+
+import asyncio
+import shutil
+import socket
+import sqlite3
+import ssl
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import grpc
+import orjson
+import pytest
+from cryptography import x509
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.harness.cluster import (
+    KINDS,
+    NOTICE,
+    PROOF,
+    QUERY,
+    Asked,
+    Callers,
+    Kind,
+    Processes,
+    check_effects,
+)
+from tests.harness.scale import scaled
+from tests.harness.verify import sizes
+from xbgateway.api.socialsecurity.v1 import contribution_pb2 as c
+from xbgateway.api.socialsecurity.v1 import life_pb2 as life
+from xbgateway.client import GatewayCallError
+from xbgateway.demo.cluster import PARTIES
+from xbgateway.demo.register import HENGQIN
+from xbgateway.identity import load_rest_key
+from xbgateway.identity.certs import revoke
+from xbgateway.model.entry import Request, decode
+from xbgateway.seal import RestKey, open_at_rest
+from xbgateway.store.reader import Reader
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
+LANE = "zhuhai.xbg.test/zhuhai/macao/lane/0"
+
+
+# ---- stopping ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [QUERY, NOTICE], ids=["at its caller's", "at its service's"])
+async def test_sigterm_lets_what_runs_come_to_its_end(
+    nodes: Processes, people: Callers, kind: Kind
+) -> None:
+    """The Zhuhai node stops while an exchange runs; it sends the query, it receives the notice."""
+    await nodes.slow_agency(kind.agency, 1.0)
+    await people.call(kind)  # the node has found the agency again
+    running = people.new(kind)
+    asking = asyncio.create_task(people.once(running))
+    await _acts(nodes, kind)
+    ending = asyncio.create_task(nodes.terminate("zhuhai"))
+    await asyncio.sleep(0.2)
+    late = people.new(QUERY)
+    assert not await people.once(late, timeout_s=1.0)
+    assert late.error is not None
+    assert late.error.code is grpc.StatusCode.UNAVAILABLE
+    assert not late.exchange, "a stopping node took a new exchange"
+    assert await ending == 0
+    if kind is QUERY:
+        assert await asking
+        assert running.answer is not None, str(running.error)
+    await nodes.slow_agency(kind.agency, 0.0)
+    await nodes.restart("zhuhai")
+    await asking
+    await people.done(running)
+    assert running.answer is not None, str(running.error)
+    await people.done(late)
+    await nodes.settle()
+    assert nodes.effects(kind.agency)[running.exchange][1:] == (1, 1)
+
+
+async def _acts(nodes: Processes, kind: Kind) -> None:
+    """Until the agency has one more effect than now."""
+    before = len(nodes.effects(kind.agency))
+    async with asyncio.timeout(10):
+        while len(nodes.effects(kind.agency)) == before:
+            await asyncio.sleep(0.02)
+
+
+async def _refused(config: Path) -> tuple[int, str]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "xbgateway", "serve", str(config)),
+        stderr=asyncio.subprocess.PIPE,
+        env={"PYTHONPATH": "src", "PATH": "/usr/bin:/bin"},
+    )
+    try:
+        _out, told = await asyncio.wait_for(process.communicate(), 30)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode is not None
+    return process.returncode, told.decode()
+
+
+async def test_a_second_process_is_refused(nodes: Processes, people: Callers) -> None:
+    text = nodes.config("zhuhai").read_text()
+    elsewhere = nodes.folder / "second.toml"
+    elsewhere.write_text(text.replace('store = "zhuhai/store.db"', 'store = "second.db"'))
+    ports = nodes.folder / "other-ports.toml"
+    mine = nodes.ports["zhuhai"]
+    for port in (mine.client, mine.peer, mine.metrics):
+        text = text.replace(f":{port}", f":{port + 1}")
+    ports.write_text(text)
+    (code, told), (other_code, other_told) = await asyncio.gather(
+        _refused(ports), _refused(elsewhere)
+    )
+    assert (code, "STORE_LOCKED" in told) == (4, True), told
+    assert (other_code, "cannot be listened on" in other_told) == (5, True), other_told
+    await people.call(QUERY)
+
+
+# ---- renewing ----------------------------------------------------------------------------------
+
+
+def _renew(nodes: Processes, leaf: Path) -> None:
+    """A new certificate in the place of this one, and the lists as the authorities have them."""
+    leaf.unlink()
+    nodes.prepare()
+
+
+def _serial(nodes: Processes, port: int) -> int:
+    """Serial number of what a node shows to a new connection."""
+    home = nodes.certificates / "zhuhai" / "parties" / HENGQIN
+    context = ssl.create_default_context(cafile=nodes.certificates / "trust" / "zhuhai.xbg.test.pem")
+    context.load_cert_chain(home / "tls.crt", home / "tls.key")
+    context.set_alpn_protocols(["h2"])
+    with (
+        socket.create_connection(("127.0.0.1", port), 5) as plain,
+        context.wrap_socket(plain, server_hostname="localhost") as secured,
+    ):
+        shown = secured.getpeercert(binary_form=True)
+    assert shown is not None
+    return x509.load_der_x509_certificate(shown).serial_number
+
+
+async def test_certificates_are_renewed_while_it_serves(nodes: Processes, people: Callers) -> None:
+    leaf = nodes.certificates / "zhuhai" / "nodes" / "zhuhai" / "tls.crt"
+    port = nodes.ports["zhuhai"].client
+    before, pid = await asyncio.to_thread(_serial, nodes, port), nodes.processes["zhuhai"].pid
+    asked = len(people.asked)
+    async with people.load(KINDS, pause_s=0.05):
+        _renew(nodes, leaf)
+        wanted = x509.load_pem_x509_certificate(leaf.read_bytes()).serial_number
+        assert wanted != before
+        async with asyncio.timeout(10):
+            while await asyncio.to_thread(_serial, nodes, port) != wanted:
+                await asyncio.sleep(0.2)
+        await asyncio.sleep(1.0)  # the channels to the peer and to the agency are renewed too
+    assert nodes.processes["zhuhai"].pid == pid
+    check_effects(nodes, people.asked)
+    assert all(one.answer is not None for one in people.asked[asked:])
+
+
+async def test_a_revoked_caller_is_refused_within_seconds(nodes: Processes) -> None:
+    leaf = nodes.certificates / "zhuhai" / "parties" / HENGQIN / "tls.crt"
+    listed = nodes.certificates / "zhuhai" / "crl.pem"
+    in_use = nodes.folder / "crls" / "zhuhai.xbg.test.pem"
+    async with nodes.connect(HENGQIN) as window:
+        await anext(window.list_exchanges(page_size=1), None)
+        revoke(nodes.certificates, leaf, datetime.now(UTC))
+        shutil.copyfile(listed, in_use)
+        started = asyncio.get_running_loop().time()
+        with pytest.raises(GatewayCallError) as refused:
+            while asyncio.get_running_loop().time() - started < 10:
+                await anext(window.list_exchanges(page_size=1), None)
+                await asyncio.sleep(0.1)
+        assert refused.value.code is grpc.StatusCode.UNAUTHENTICATED
+    _renew(nodes, leaf)
+    async with nodes.connect(HENGQIN) as window:
+        await anext(window.list_exchanges(page_size=1), None)
+
+
+def _sealing_keys(nodes: Processes) -> Iterator[str]:
+    for raw in Reader(nodes.store("macao")).entries(LANE, 0, 1 << 20):
+        entry = decode(raw)
+        if isinstance(entry, Request):
+            yield entry.sealed.key_id
+
+
+async def test_sealing_keys_rotate_under_load(nodes: Processes, people: Callers) -> None:
+    first = len(people.asked)
+    async with people.load((*KINDS, *KINDS), pause_s=0.02):
+        await asyncio.sleep(0.5)
+        known = set(_sealing_keys(nodes))
+        for node in PARTIES:
+            folder = nodes.certificates / node / "nodes" / node
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "xbgateway", "keys", "rotate-sealing", str(folder)),
+                env={"PYTHONPATH": "src", "PATH": "/usr/bin:/bin"},
+                stdout=asyncio.subprocess.DEVNULL,
+            )
+            assert await process.wait() == 0
+        async with asyncio.timeout(15):
+            while len(set(_sealing_keys(nodes)) - known) != 1:
+                await asyncio.sleep(0.1)
+        await asyncio.sleep(0.5)
+    mine = people.asked[first:]
+    assert len(mine) > 20
+    assert all(one.answer is not None and one.attempts == 1 for one in mine)
+
+
+# ---- waiting -----------------------------------------------------------------------------------
+
+
+async def test_a_peer_that_is_away_gets_everything_later(nodes: Processes, people: Callers) -> None:
+    """Thousands of accepted exchanges behind: each caller is told, and asks again for its answer."""
+    await nodes.settle()
+    await nodes.kill("macao")
+    first = people.new(QUERY)
+    assert not await people.once(first, timeout_s=1.5)
+    assert first.error is not None
+    assert first.exchange
+    assert first.error.outcome == "pending"
+    async with nodes.connect(HENGQIN) as window:
+        assert (await window.get_exchange(first.exchange)).outcome == 1  # OUTCOME_PENDING
+    before = sizes(nodes.store("zhuhai"))[LANE]
+    waiting = [people.new(QUERY) for _ in range(scaled(3000))]
+    bound = asyncio.Semaphore(500)
+
+    async def ask(one: Asked) -> None:
+        async with bound:
+            await people.once(one, timeout_s=3.0)
+
+    await asyncio.gather(*(ask(one) for one in waiting))
+    behind = sizes(nodes.store("zhuhai"))[LANE] - before
+    accepted = [one for one in waiting if one.exchange]
+    assert len(accepted) <= behind <= len(waiting)
+    assert len(accepted) > 0.9 * len(waiting)
+    await nodes.restart("macao")
+    await people.done(first)
+    assert first.answer is not None
+    await _all_acted(nodes, {one.exchange for one in accepted})
+    await nodes.settle()
+    for one in accepted[:: max(1, len(accepted) // 50)]:
+        await people.done(one)
+        assert one.answer is not None, str(one.error)
+    for one in waiting:  # their callers never ask again; what was accepted stands
+        people.asked.remove(one)
+
+
+async def _all_acted(nodes: Processes, exchanges: set[str]) -> None:
+    async with asyncio.timeout(60):
+        while not exchanges <= nodes.effects("macao").keys():
+            await asyncio.sleep(0.2)
+
+
+# ---- telling -----------------------------------------------------------------------------------
+
+
+def _get(nodes: Processes, node: str, path: str) -> tuple[int, str]:
+    address = f"http://127.0.0.1:{nodes.ports[node].metrics}{path}"
+    with urllib.request.urlopen(address, timeout=5) as answer:
+        return answer.status, answer.read().decode()
+
+
+async def test_metrics_and_readiness(nodes: Processes, people: Callers) -> None:
+    await people.call(QUERY)
+    await asyncio.sleep(1.2)  # plain counts reach the metrics once a second
+    for node, other in (("zhuhai", "macao"), ("macao", "zhuhai")):
+        assert (await asyncio.to_thread(_get, nodes, node, "/readyz"))[0] == 200
+        assert (await asyncio.to_thread(_get, nodes, node, "/healthz"))[0] == 200
+        status, text = await asyncio.to_thread(_get, nodes, node, "/metrics")
+        assert status == 200
+        found = {
+            (sample.name, *sorted(sample.labels.values())): sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+        }
+        assert found["xbgateway_fsyncs_total",] >= 2
+        ended = sum(value for name, value in found.items() if name[0] == "xbgateway_exchanges_total")
+        assert ended >= 1
+        links = [value for name, value in found.items() if name[0] == "xbgateway_link_connected"]
+        assert links == [1.0, 1.0], f"{node} to {other}"
+        stopped = [value for name, value in found.items() if name[0] == "xbgateway_lane_stopped"]
+        assert len(stopped) == 5
+        assert not any(stopped)
+        logged = sizes(nodes.store(node))
+        for origin, size in logged.items():
+            assert found["xbgateway_log_entries", origin] <= size
+
+
+def _canaries(nodes: Processes, proof: life.ProofOfLifeAttestation) -> dict[str, bytes]:
+    with closing(sqlite3.connect(nodes.folder / "macao" / "agency.db")) as connection:
+        names = connection.execute(
+            "SELECT name_hant, name_hans, name_latin FROM insured WHERE bir_no = ?",
+            (proof.bir_no,),
+        ).fetchone()
+    found = {
+        "pid_token": proof.pid_token, "bir_no": proof.bir_no, "fss_no": proof.fss_no,
+        "mobile": proof.mobile, "officer": proof.officer_id, "latin": names[2],
+        "hant": names[0], "hans": names[1],
+    }  # fmt: skip
+    return {name: value.encode() for name, value in found.items() if value}
+
+
+async def test_nobody_is_named_in_logs_stores_or_messages(
+    nodes: Processes, people: Callers
+) -> None:
+    proof = people.new(PROOF)
+    assert isinstance(proof.request, life.SubmitAttestationRequest)
+    about = proof.request.attestation
+    full = people.new(QUERY)
+    assert isinstance(full.request, c.QueryContributionsRequest)
+    full.request.fss_no, full.request.pid_token = about.fss_no, about.pid_token
+    full.request.detail = c.CONTRIBUTION_DETAIL_FULL
+    await people.done(proof)
+    await people.done(full)
+    assert proof.answer is not None
+    assert full.answer is not None
+    bad = people.new(QUERY)
+    assert isinstance(bad.request, c.QueryContributionsRequest)
+    bad.request.fss_no, bad.request.pid_token = about.fss_no, about.mobile  # refused, and logged
+    with pytest.raises(GatewayCallError):
+        await people.gateways[HENGQIN].submit(
+            "xbgateway.api.socialsecurity.v1.ContributionService/QueryContributions",
+            bad.request, c.QueryContributionsResponse, purpose="PENSION_CLAIM", scenario="SC-CQ",
+        )  # fmt: skip
+    people.asked.remove(bad)
+    await nodes.settle()
+    canaries = _canaries(nodes, about)
+    assert len(canaries) == 8
+    looked = 0
+    for path in (*nodes.folder.glob("*.log"), *nodes.folder.glob("*/store.db*")):
+        raw = path.read_bytes()
+        looked += len(raw)
+        for name, value in canaries.items():
+            assert value not in raw, f"{path.name} has {name}"
+    assert looked > 100_000
+    for node in PARTIES:
+        for line in (nodes.folder / f"{node}.log").read_bytes().splitlines():
+            assert orjson.loads(line)["node"] == node
+    payload = _at_rest(nodes, "macao", proof.exchange)
+    assert canaries["pid_token"] in payload
+    assert canaries["mobile"] not in payload, "a dropped field reached the other side"
+
+
+def _at_rest(nodes: Processes, node: str, exchange: str) -> bytes:
+    """The request as the receiving node keeps it, opened with that node's own key."""
+    reader = Reader(nodes.store(node))
+    home = nodes.certificates / node / "nodes" / node
+    row, part = reader.exchange_row(exchange), reader.part(exchange, "request")
+    assert row is not None
+    assert row[2] is not None
+    assert part is not None
+    key = RestKey(load_rest_key(home / "rest.key", dev=True)).unwrap(row[2])
+    return open_at_rest(key, b"request", part)
