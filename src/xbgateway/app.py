@@ -18,6 +18,7 @@ import structlog
 import uvloop
 
 from xbgateway.core import Core, NodeKeys, compose
+from xbgateway.exchange import Mirrored
 from xbgateway.identity import CertificateFiles, TokenKey, TokenVerifier, TrustStore
 from xbgateway.link import Backends, Mirrors, PeerChannels, Writers
 from xbgateway.link.channels import Target
@@ -25,6 +26,7 @@ from xbgateway.link.writer import Outlet
 from xbgateway.model.clock import SystemClock, instant
 from xbgateway.model.entry import Attempts
 from xbgateway.model.errors import Fatal, GatewayError, Reason, Refused, Unavailable
+from xbgateway.model.limits import DEADLINE_S_MAX
 from xbgateway.model.record import Append, Pending, Record
 from xbgateway.observe import Exposition, Metrics, configure_logging
 from xbgateway.policy.engine import Address, EmbeddedEngine, Engine, OpaCheck, ServerEngine, Tls
@@ -98,7 +100,6 @@ class Node:
             {o: self.core.topology.peer_of(o) for o in self.core.topology.mirrored()},
             self.core.keys.cosigner,
             self.identities.node,
-            self.core.gateway.mirrored,
         )
         peers.mirrors, peers.core = self.mirrors, self.core
         self.refusals = Refusals(self.metrics)
@@ -149,7 +150,7 @@ class Node:
 
     async def start(self) -> None:
         """Recover, then listen and link."""
-        self.core.store.start(self.writers.grown)
+        self.core.store.start(self.writers.grown, self._mirrored)
         await self.core.recover()
         self.ports = await self.server.start()
         host, _, port = self.settings.listen.metrics.rpartition(":")
@@ -203,7 +204,10 @@ class Node:
         while True:
             await self._renewed.wait()
             self._renewed.clear()
-            await self.channels.renew(grace_s=5.0)
+            closing = asyncio.create_task(self.channels.renew(grace_s=DEADLINE_S_MAX))
+            await asyncio.sleep(0)  # until the old channels are given up
+            self.writers.renewed()
+            await closing
 
     async def _rotate(self) -> None:
         """Take up a sealing key that ``xbgateway keys rotate-sealing`` put into the folder."""
@@ -266,6 +270,10 @@ class Node:
                         await self.core.store.stop_log(head.origin, fatal.reason)
                         break
             await asyncio.sleep(_SCRUB_EVERY_S)
+
+    def _mirrored(self, group: Mirrored) -> None:
+        self.core.gateway.mirrored(group)
+        self.mirrors.grown()
 
     def _linked(self, node: str, origin: str, up: bool) -> None:
         self.metrics.link_connected.labels(node, origin).set(1 if up else 0)

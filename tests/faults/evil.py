@@ -1,15 +1,22 @@
-"""An evil peer's hand: groups changed on the wire, entries forged into its own, rightly signed log."""
+"""An evil peer's hand: groups changed on the wire, entries forged into its own signed log."""
 
 import asyncio
-from collections.abc import Callable
+import hashlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from tests.harness.simulator import SimNode, Wire, World
+from tests.harness.corridors import fund, query
+from tests.harness.simulator import SimNode, Wire, World, world
+
 from xbgateway.core import Core
+from xbgateway.exchange.stages import Declaration
 from xbgateway.model.clock import SystemClock, instant
-from xbgateway.model.entry import Entry, Sealed
+from xbgateway.model.entry import Answer, Entry, Refused_, Request, Sealed, Verdict, decode
+from xbgateway.model.outcome import Outcome
 from xbgateway.model.record import Append, Beside, Group, MirrorGroup, Record
 from xbgateway.tlog import Checkpoint, Frontier, NoteSigner, leaf_hash, sign_checkpoint
 
@@ -80,3 +87,102 @@ async def until(true: Callable[[], bool]) -> None:
     async with asyncio.timeout(5):
         while not true():  # noqa: ASYNC110 - tests only
             await asyncio.sleep(0.005)
+
+
+VERDICT = Verdict(DIGEST, DIGEST, DIGEST, DIGEST)
+STRANGE = "01890000-0000-7000-8000-000000000000"
+
+
+@asynccontextmanager
+async def two(folder: Path, **options: Any) -> AsyncIterator[World]:
+    async with world(folder, {"macao": fund}, **options) as w:
+        yield w
+
+
+def meddle(core: Core, change: Callable[[Append], Append], kind: type = Request) -> None:
+    """Change the next entry of a kind that a node records, with what goes beside it."""
+    store: Any = core.store
+    record = core.store.record
+
+    async def meddling(wanted: Record) -> Any:
+        found = [isinstance(decode(a.entry), kind) for a in wanted.appends]
+        if any(found):
+            del store.record  # the class's own again
+            appends = tuple(
+                change(a) if f else a for a, f in zip(wanted.appends, found, strict=True)
+            )
+            return await record(replace(wanted, appends=appends))
+        return await record(wanted)
+
+    store.record = meddling
+
+
+async def honest_goes_on(w: World, *strange: str) -> None:
+    """Good exchanges go through in both lanes' order, and the oracle has nothing to say."""
+    for _ in range(2):
+        assert (await w.submit("zhuhai", query())).outcome is Outcome.EXECUTED
+    await w.settle()
+    assert not [p for n in w.nodes.values() for p in n.core.store.reader.pending()]
+    for wire in w.wires.values():
+        assert wire.error is None
+    w.agree(strange)
+
+
+def refusals(w: World, node: str, leaf: str) -> list[str]:
+    """Reasons under which a node refused an entry in its own logs."""
+    store = w.nodes[node].core.store
+    found = []
+    for origin, head in store.heads.items():
+        if head.role == "own":
+            entries = [decode(raw) for raw in store.reader.entries(origin, 0, head.size)]
+            found += [e.reason for e in entries if isinstance(e, Refused_) and e.request == leaf]
+    return found
+
+
+def entries(w: World, node: str, origin: str) -> list[bytes]:
+    store = w.nodes[node].core.store
+    return store.reader.entries(origin, 0, store.size(origin))
+
+
+def changed(**fields: Any) -> Callable[[Append], Append]:
+    def change(append: Append) -> Append:
+        entry: Any = decode(append.entry)
+        return replace(append, entry=replace(entry, **fields).encode())
+
+    return change
+
+
+def resealed(**parts: Any) -> Callable[[Append], Append]:
+    def change(append: Append) -> Append:
+        entry = decode(append.entry)
+        assert isinstance(entry, Request | Answer)
+        assert entry.sealed is not None
+        return replace(append, entry=replace(entry, sealed=replace(entry.sealed, **parts)).encode())
+
+    return change
+
+
+def other_declaration(**fields: Any) -> Callable[[Append], Append]:
+    """Another declaration, rightly named by the entry's digest: the seal no longer fits it."""
+
+    def change(append: Append) -> Append:
+        assert append.beside is not None
+        raw = append.beside.declaration
+        made = (
+            fields["raw"]
+            if "raw" in fields
+            else replace(Declaration.decode(raw), **fields).encode()
+        )
+        digest = hashlib.sha256(made).hexdigest()
+        beside = replace(append.beside, declaration=made)
+        return replace(resealed(declaration=digest)(append), beside=beside)
+
+    return change
+
+
+def not_sealed(append: Append) -> Append:
+    assert append.beside is not None
+    junk = b"\x01" + b"0" * 60
+    digest = hashlib.sha256(junk).hexdigest()
+    made = resealed(sealed=digest, sealed_bytes=len(junk))(append)
+    return replace(made, beside=replace(append.beside, sealed=junk))

@@ -1,4 +1,4 @@
-"""An evil peer on the wire, log-level: the group is dropped whole, the log stops, nothing changes."""
+"""An evil peer on the wire, log-level: the group is dropped whole, the log stops."""
 
 import asyncio
 from collections.abc import Callable
@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-
 from tests.faults.evil import carried, checkpoint, id_in_lane, once, resigned, signer, until
 from tests.harness.corridors import fund, proof_of_life, query
 from tests.harness.simulator import World, world
+
 from xbgateway.exchange import Submission
 from xbgateway.model.entry import Register
 from xbgateway.model.errors import Fatal, Reason, Unavailable
@@ -173,7 +173,7 @@ async def attacked(w: World, lane: int, attack: Callable[[Scene], MirrorGroup]) 
     wire.open.clear()
     victims = [asyncio.create_task(w.submit("zhuhai", asked())) for _ in range(2)]
     await until(lambda: theirs.size(wire.origin) == head.size + 2)
-    theirs._tails[wire.origin].clear()  # one group of both, so that there is an order in it
+    theirs._tails._groups[wire.origin].clear()  # one group of both, so that there is an order in it
     once(wire, lambda group: attack(Scene(w, group)))
     wire.open.set()
     wire.grown.set()
@@ -233,7 +233,7 @@ async def test_a_bad_group_between_two_good_ones_stops_the_log_at_once(tmp_path:
         for _ in range(2):
             callers.append(asyncio.create_task(w.submit("zhuhai", query())))
             await asyncio.sleep(0.05)
-        groups = [carried(group) for group in tuple(zhuhai._tails[wire.origin])]
+        groups = [carried(group) for group in tuple(zhuhai._tails._groups[wire.origin])]
         assert len(groups) == 2
         first, last = groups
         bad = replace(last, checkpoint=b"garbage")

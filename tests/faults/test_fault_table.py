@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.faults.crashes import Crash, Side, either
 from tests.flow.test_two_gateways import expired_assessment
 from tests.harness.corridors import Journal, fund, notice, proof_of_life, query
 from tests.harness.simulator import World, world
+
 from xbgateway.exchange import Finished, Submission
 from xbgateway.model.outcome import Outcome
 

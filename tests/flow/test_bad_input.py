@@ -5,9 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-
 from tests.harness.corridors import fund, query
 from tests.harness.simulator import API, World, world
+
 from xbgateway.exchange import Submission
 from xbgateway.model.errors import Reason, Refused
 from xbgateway.model.limits import INLINE_PAYLOAD_BYTES_MAX
@@ -90,7 +90,11 @@ async def test_an_answer_of_the_wrong_type_or_size_is_withheld(tmp_path: Path) -
         ("unknown field", b"\xfa\x3f\x01x", "FIELD_UNKNOWN"),
         ("over-size", b"\x0a\x80\x80\x50" + b"a" * 80 * 2**14, "PAYLOAD_TOO_LARGE"),
     ):
-        async with world(tmp_path / reason, {"macao": lambda _p, _b, bad=bad: bad}) as w:
+
+        def wrong(_path: str, _payload: bytes, bad: bytes = bad) -> bytes:
+            return bad
+
+        async with world(tmp_path / reason, {"macao": wrong}) as w:
             finished = await w.submit("zhuhai", query())
             assert (finished.outcome.value, finished.reason) == (
                 "executed_answer_withheld",

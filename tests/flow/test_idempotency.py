@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.harness.corridors import Journal, fund, notice, proof_of_life, query
 from tests.harness.scale import scaled
 from tests.harness.simulator import World, world
+
 from xbgateway.exchange.ports import EffectUnknown
 from xbgateway.model.errors import Reason, Refused, Unavailable
 from xbgateway.model.outcome import Outcome

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tests.harness.corridors import fund, query
 from tests.harness.simulator import World, world
+
 from xbgateway.model.entry import Request
 from xbgateway.model.outcome import Outcome
 from xbgateway.seal import SealingKey
@@ -25,8 +26,7 @@ async def test_sealing_keys_rotate_under_load_and_nothing_is_lost(tmp_path: Path
         done = []
 
         async def clerk() -> None:
-            for _ in range(12):
-                done.append(await w.submit("zhuhai", query()))
+            done.extend([await w.submit("zhuhai", query()) for _ in range(12)])
 
         async def operator() -> None:
             for _ in range(3):

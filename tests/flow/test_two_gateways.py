@@ -9,6 +9,7 @@ from typing import Any
 
 from tests.harness.corridors import TOKEN, Journal, fund, notice, proof_of_life, query
 from tests.harness.simulator import World, world
+
 from xbgateway.api.socialsecurity.v1 import contribution_pb2 as c
 from xbgateway.api.socialsecurity.v1 import life_pb2 as life
 from xbgateway.api.socialsecurity.v1 import overpayment_pb2 as o
@@ -216,7 +217,7 @@ async def test_validate_only_says_what_would_happen_and_moves_nothing(tmp_path: 
 
 async def test_three_nodes_keep_a_log_for_each_pair(tmp_path: Path) -> None:
     journal = Journal()
-    served = {"macao": fund, "zhuhai": journal}
+    served: dict[str, Any] = {"macao": fund, "zhuhai": journal}
     async with world(tmp_path, served, ("zhuhai", "hengqin", "macao"), lanes=3) as w:
         w.nodes["zhuhai"].service.honours = False
         asked = [

@@ -22,9 +22,9 @@ from uuid import uuid4
 
 import grpc
 from google.protobuf.message import Message
-
 from tests.harness.shim import Shim
 from tests.harness.verify import sizes, waiting
+
 from xbgateway.api.socialsecurity.v1 import contribution_pb2 as c
 from xbgateway.api.socialsecurity.v1 import contribution_pb2_grpc as c_grpc
 from xbgateway.api.socialsecurity.v1 import life_pb2 as life

@@ -3,6 +3,7 @@
 from uuid import uuid4
 
 from tests.harness.simulator import submission
+
 from xbgateway.api.socialsecurity.v1 import contribution_pb2 as c
 from xbgateway.api.socialsecurity.v1 import life_pb2 as life
 from xbgateway.api.socialsecurity.v1 import overpayment_pb2 as o
@@ -85,7 +86,7 @@ class Journal:
     def __init__(self) -> None:
         self.lines = 0
 
-    def __call__(self, path: str, payload: bytes) -> bytes:
+    def __call__(self, _path: str, payload: bytes) -> bytes:
         o.RecordNoticeRequest.FromString(payload)
         self.lines += 1
         return o.RecordNoticeResponse(journal_no=self.lines).SerializeToString()

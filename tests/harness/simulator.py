@@ -7,10 +7,9 @@ in between (``tamper``). ``World.agree`` is the oracle of every flow and fault t
 
 import asyncio
 import time
-from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -20,12 +19,12 @@ import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.harness.oracle import Report, examine
+from tests.harness.parts import Secrets, Service
 
-from xbgateway.core import Core, NodeKeys, compose, cosigner_name
+from xbgateway.core import Core, compose
 from xbgateway.demo.register import NodeKeys as RegisterKeys
 from xbgateway.demo.register import demo_register
 from xbgateway.exchange import Finished, Submission
-from xbgateway.exchange.ports import Answered
 from xbgateway.model.clock import SystemClock, instant
 from xbgateway.model.errors import Fatal, Reason, Unavailable
 from xbgateway.model.record import Group, MirrorGroup, Pending
@@ -33,8 +32,7 @@ from xbgateway.policy.engine import EmbeddedEngine
 from xbgateway.policy.engine.port import Engine
 from xbgateway.policy.revision import Revision, load_directory
 from xbgateway.register import Register, load_register
-from xbgateway.seal import RestKey, SealingKey, SealingKeyRing, keyed_hash
-from xbgateway.tlog import Checkpoint, Cosigner, NoteSigner, add_signatures
+from xbgateway.tlog import Checkpoint, add_signatures
 
 API = "xbgateway.api.socialsecurity.v1"
 Tamper = Callable[[MirrorGroup], MirrorGroup | None]
@@ -50,68 +48,12 @@ def revision() -> Revision:
     return _revision
 
 
-@dataclass
-class Secrets:
-    """One node's private keys, kept outside its store so that it can be started again."""
-
-    log: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
-    cosign: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
-    seals: list[SealingKey] = field(default_factory=lambda: [SealingKey.generate()])
-    rest: bytes = field(default_factory=lambda: uuid4().bytes + uuid4().bytes)
-
-    def keys(self, domain: str, node: str) -> NodeKeys:
-        return NodeKeys(
-            log=NoteSigner(f"{domain}/{node}", self.log),
-            cosigner=Cosigner(cosigner_name(domain, node), self.cosign),
-            ring=SealingKeyRing(self.seals),
-            rest=RestKey(self.rest),
-            counting=keyed_hash(self.rest, b"xbg/v1/counting"),
-        )
-
-
 def _raw(key: Ed25519PrivateKey) -> str:
     return (
         key.public_key()
         .public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
         .hex()
     )
-
-
-class Service:
-    """A local service in memory that honours the exchange id: one effect each, however often asked.
-
-    With ``honours`` off it acts each time it is asked. ``before`` runs before the effect and
-    ``after`` between the effect and the answer; what they raise is what the node's caller sees.
-    ``error`` is an error of the service's own, ``(code, message)``.
-    """
-
-    def __init__(self, answer: Callable[[str, bytes], bytes]) -> None:
-        self.answer = answer
-        self.honours = True
-        self.effects: dict[str, bytes] = {}
-        self.count: Counter[str] = Counter()
-        self.asked: list[str] = []
-        self.payloads: dict[str, bytes] = {}
-        self.error: tuple[int, str] | None = None
-        self.before: Callable[[], Awaitable[None]] | None = None
-        self.after: Callable[[], Awaitable[None]] | None = None
-
-    async def call(
-        self, path: str, payload: bytes, metadata: Sequence[tuple[str, str]], timeout_s: float
-    ) -> Answered:
-        exchange = dict(metadata)["xb-exchange-id"]
-        self.asked.append(exchange)
-        self.payloads[exchange] = payload
-        if self.before is not None:
-            await asyncio.wait_for(self.before(), timeout_s)
-        if self.error is not None:
-            return Answered(b"", *self.error)
-        if exchange not in self.effects or not self.honours:
-            self.effects[exchange] = self.answer(path, payload)
-            self.count[exchange] += 1
-        if self.after is not None:
-            await asyncio.wait_for(self.after(), timeout_s)
-        return Answered(self.effects[exchange])
 
 
 class Wire:
@@ -166,7 +108,6 @@ class Wire:
         assert carried is not None
         mirrored = await reader.store.extend(carried)
         self.delivered += len(carried.items)
-        reader.gateway.mirrored(mirrored)
         async with self.world.arrived:
             self.world.arrived.notify_all()
         text = mirrored.checkpoint.partition(b"\n\n")[0] + b"\n"
@@ -290,7 +231,7 @@ class World:
         )
         if prepare is not None:
             prepare(node.core)
-        node.core.store.start(self._grown)
+        node.core.store.start(self._grown, node.core.gateway.mirrored)
         node.up = True
         await node.core.recover()
         self._run_wires()

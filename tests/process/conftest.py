@@ -16,6 +16,18 @@ async def nodes(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Proce
         yield made
 
 
+@pytest_asyncio.fixture(loop_scope="module")
+async def whole(nodes: Processes) -> AsyncIterator[Processes]:
+    """The module's cluster, made whole again where a test left a process down or slow."""
+    yield nodes
+    for name in nodes.stores():
+        if nodes.more.get(f"{name}-agency"):
+            await nodes.slow_agency(name, 0.0)
+        process = nodes.processes.get(name)
+        if process is None or process.returncode is not None:
+            await nodes.restart(name)
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def people(nodes: Processes) -> AsyncIterator[Callers]:
     async with callers(nodes) as made:

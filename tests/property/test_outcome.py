@@ -5,9 +5,9 @@ from typing import Any
 
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-
 from tests.harness.scale import scaled
 from tests.unit.model import entries as make
+
 from xbgateway.model.entry import (
     Accepted,
     Answer,
@@ -128,7 +128,7 @@ def test_any_part_of_any_story_has_an_outcome(story: list[Placed], data: st.Data
     part = [p for p in story if data.draw(st.booleans())]
     state = outcome(part)
     assert state.outcome in set(Outcome)
-    kept = [p for p in state.evidence]
+    kept = list(state.evidence)
     assert all(p in part for p in kept)
     assert len({p.position for p in kept}) == len(kept)
     assert not set(state.anomalies) & set(kept)
@@ -182,9 +182,9 @@ def at(entry: Any, origin: str, index: int) -> Placed:
     return make.placed(origin, index, entry)
 
 
-@given(make.requests, make.verdicts, st.data())
+@given(make.requests, make.verdicts)
 @settings(max_examples=scaled(40), deadline=None)
-def test_the_plain_stories(request: Request, verdict: Any, data: st.DataObject) -> None:
+def test_the_plain_stories(request: Request, verdict: Any) -> None:
     r = at(replace(request, exchange=EXCHANGE), OUT, 4)
     when = request.at
     yes = at(Accepted(when, EXCHANGE, r.leaf, 0, verdict), BACK, 7)

@@ -3,7 +3,7 @@
 from .admission import Admission
 from .delivery import Delivery
 from .flights import Flights
-from .gateway import Gateway, View
+from .gateway import Gateway, Mirrored, View
 from .inbound import Inbound
 from .legs import Legs, Peer
 from .outbound import Outbound
@@ -20,6 +20,7 @@ __all__ = [
     "Gateway",
     "Inbound",
     "Legs",
+    "Mirrored",
     "Outbound",
     "Peer",
     "Replies",

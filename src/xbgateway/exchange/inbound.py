@@ -151,7 +151,7 @@ class Inbound:
         return Opened(entry, leaf, declaration, payload, key)
 
     def _unseen(self, pending: Pending, entry: Request) -> None:
-        """An exchange id is used once, whoever used it first: a peer, another one, or we."""
+        """REQ-ENT-6: an exchange id is used once, whoever used it first: a peer or we."""
         if self._ledger.reader.first_of(entry.exchange, pending.position):
             return  # no other entry of it anywhere: the common case, without reading any
         row = self._ledger.reader.exchange_row(entry.exchange)
@@ -185,7 +185,7 @@ class Inbound:
         return declaration
 
     async def _unreadable(self, pending: Pending) -> None:
-        """An entry that is none: refused to the exchange it seems to be of, where it names one."""
+        """REQ-ENT-10: what is no entry is refused to the exchange it names, if it names one."""
         exchange = exchange_named(pending.entry)
         said = None
         try:

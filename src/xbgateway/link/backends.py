@@ -49,6 +49,14 @@ class Backends:
             if error.code() in _BROKEN:
                 raise EffectUnknown from error
             return Answered(b"", int(error.code().value[0]), error.details() or "")
+        except grpc.aio.UsageError as error:
+            raise NotReached from error  # the channel was closed before anything was sent
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            # gRPC cancels what still runs on a channel that is closed after a renewal.
+            raise EffectUnknown from error
         return Answered(answer)
 
     async def _connected(self, channel: grpc.aio.Channel, timeout_s: float) -> None:
@@ -58,5 +66,5 @@ class Backends:
             return
         try:
             await asyncio.wait_for(channel.channel_ready(), timeout_s)
-        except TimeoutError as error:
+        except (TimeoutError, grpc.aio.UsageError) as error:  # in time, or at all: it was renewed
             raise NotReached from error

@@ -2,7 +2,8 @@
 
 Two classes of failure are kept apart. Log-level (signature, size, root, fork): the group is
 dropped whole, the log stops, both sides alert. Entry-level (a payload missing or altered): the
-mirror advances, the payload is asked for once more, and the path refuses the entry if need be.
+mirror advances, the payload is asked for once more, and the path refuses the entry if need be
+(REQ-LINK-11).
 """
 
 import asyncio
@@ -77,7 +78,6 @@ class Mirrors(link_pb2_grpc.PeerLinkServiceServicer):
         origins: dict[str, str],
         cosigner: Cosigner,
         identify: Callable[[Any], str],
-        on_mirrored: Callable[[Any], None],
     ) -> None:
         """``origins`` maps each mirrored log to the node that writes it.
 
@@ -88,11 +88,10 @@ class Mirrors(link_pb2_grpc.PeerLinkServiceServicer):
         self._origins = origins
         self._cosigner = cosigner
         self._identify = identify
-        self._on_mirrored = on_mirrored
         self._locks = {origin: asyncio.Lock() for origin in origins}
         self._sessions: dict[str, _Session] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
-        self._grown = asyncio.Condition()
+        self._waiting: set[asyncio.Future[None]] = set()
 
     def attach(self, server: grpc.aio.Server) -> None:
         """Serve the link on a server."""
@@ -101,12 +100,13 @@ class Mirrors(link_pb2_grpc.PeerLinkServiceServicer):
     async def Replicate(  # noqa: N802 - named by the service
         self, request_iterator: AsyncIterator[link_pb2.ReplicateRequest], context: Any
     ) -> AsyncIterator[link_pb2.ReplicateResponse]:
-        """One stream of one log; a newer stream of the same log takes its place."""
+        """One stream of one log; a newer stream of the same log takes its place (REQ-LINK-3)."""
         node = self._identify(context)
         hello = await self._hello(request_iterator)
         origin = hello.origin
         if self._origins.get(origin) != node or hello.node != node:
             raise Refused(Reason.PEER_UNKNOWN, "this log is not written by the calling node")
+        # REQ-LINK-1
         if VERSION not in hello.versions:
             raise Refused(Reason.LINK_PROTOCOL, f"this node speaks link version {VERSION} only")
         older = self._running.get(origin)
@@ -149,10 +149,11 @@ class Mirrors(link_pb2_grpc.PeerLinkServiceServicer):
         session: _Session,
     ) -> None:
         """Groups in order, several in the store's queue at once, acknowledged in order."""
+        # REQ-LINK-6
         queue: asyncio.Queue[asyncio.Future[Any] | None] = asyncio.Queue(LINK_GROUPS_IN_FLIGHT_MAX)
         acknowledging = asyncio.create_task(self._acknowledge(origin, queue, session))
-        # Whatever has gone to the store is waited for, also when the stream is replaced: the next
-        # stream must learn the size that really is durable.
+        # REQ-LINK-2: whatever has gone to the store is waited for, also when the stream is
+        # replaced: the next stream must learn the size that really is durable.
         try:
             async for request in requests:
                 match request.WhichOneof("message"):
@@ -184,7 +185,7 @@ class Mirrors(link_pb2_grpc.PeerLinkServiceServicer):
     async def _acknowledge(
         self, origin: str, queue: asyncio.Queue[asyncio.Future[Any] | None], session: _Session
     ) -> None:
-        """Cosign what is durable, hand over what waits for this node."""
+        """Cosign what is durable, in order (REQ-LINK-8)."""
         while (future := await queue.get()) is not None:
             try:
                 mirrored = await future
@@ -193,24 +194,21 @@ class Mirrors(link_pb2_grpc.PeerLinkServiceServicer):
                 if stopped is not None:
                     _log.error("lane_stopped", origin=origin, reason=str(error.reason))
                     session.responses.put_nowait(_stopped(stopped, error.sentence))
-                # A mirror that cannot write now (full, draining) just ends the stream: the writer
-                # comes again, and nothing is wrong with its log.
+                # REQ-LINK-10 above; REQ-LINK-12 here: a mirror that cannot write now (full,
+                # draining) just ends the stream: the writer comes again, its log is not at fault.
                 session.responses.put_nowait(None)
                 while (rest := await queue.get()) is not None:
                     await asyncio.gather(rest, return_exceptions=True)
                 return
-            self._on_mirrored(mirrored)
             text = mirrored.checkpoint.partition(b"\n\n")[0] + b"\n"
             line = self._cosigner.cosign(text, int(time.time()))
             held = link_pb2.Held(size=mirrored.size, cosignature=line)
             session.responses.put_nowait(link_pb2.ReplicateResponse(held=held))
-            async with self._grown:
-                self._grown.notify_all()
 
     # ---- for the paths ---------------------------------------------------------------------
 
     async def want(self, pending: Pending) -> Pending | None:
-        """Ask the writer once more for what should have come beside an entry."""
+        """Ask the writer once more for what should have come beside an entry (REQ-LINK-9)."""
         session = self._sessions.get(pending.position.origin)
         if session is None:
             return None
@@ -238,13 +236,23 @@ class Mirrors(link_pb2_grpc.PeerLinkServiceServicer):
             )
             future.set_result((payload.declaration, payload.sealed))
 
+    def grown(self) -> None:
+        """A mirror has grown: whoever waits for a size looks again."""
+        for waiting in self._waiting:
+            if not waiting.done():
+                waiting.set_result(None)
+
     async def reached(self, origin: str, size: int, timeout_s: float) -> bool:
         """Wait until a mirror has ``size`` entries."""
-        if self._store.size(origin) >= size:
-            return True
         try:
-            async with asyncio.timeout(timeout_s), self._grown:
-                await self._grown.wait_for(lambda: self._store.size(origin) >= size)
+            async with asyncio.timeout(timeout_s):
+                while self._store.size(origin) < size:
+                    waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+                    self._waiting.add(waiting)
+                    try:
+                        await waiting
+                    finally:
+                        self._waiting.discard(waiting)
         except TimeoutError:
             return False
         return True
@@ -258,6 +266,7 @@ async def _drain(
 
 
 def _group(origin: str, wire: link_pb2.Group) -> MirrorGroup:
+    # REQ-LINK-5
     if not 0 < len(wire.items) <= GROUP_ENTRIES_MAX:
         raise Refused(Reason.GROUP_TOO_LARGE, f"a group of {len(wire.items)} entries")
     return MirrorGroup(

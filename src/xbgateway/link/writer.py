@@ -2,8 +2,8 @@
 
 For each log a task dials the peer, learns how far the mirror is, and sends groups in order from
 there, at most a few unacknowledged ones ahead. Only committed groups under a signed checkpoint are
-ever handed to it (promise 1). A broken stream is opened again with growing delays; the mirror's
-cosignature is checked and kept as the receipt.
+ever handed to it (promise 1, REQ-LINK-4). A broken stream is opened again with growing delays; the
+mirror's cosignature is checked and kept as the receipt.
 """
 
 import asyncio
@@ -89,6 +89,11 @@ class Writers:
         if stream is not None:
             stream.grown.set()
 
+    def renewed(self) -> None:
+        """The channels are new ones: each stream moves over, also one that has nothing to send."""
+        for stream in self._streams.values():
+            stream.grown.set()
+
     async def run(self) -> None:
         """Keep every stream alive."""
         async with asyncio.TaskGroup() as tasks:
@@ -140,6 +145,12 @@ class _Stream:
                     reason=str(error.reason),
                 )  # fmt: skip
                 delay_s = 5.0
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if task is None or task.cancelling():
+                    raise
+                # gRPC cancels what runs on a channel that is closed: certificates were renewed.
+                delay_s = 0.1
             self._on_link(self._outlet.node, self._outlet.origin, False)
             await asyncio.sleep(delay_s)
             delay_s = min(delay_s * 2, 5.0)
@@ -168,7 +179,7 @@ class _Stream:
             case _:
                 raise _protocol("the peer did not say where to resume")
         if start > self._logs.size(self._outlet.origin):
-            # The peer holds more than we do: our store has lost entries that were acknowledged.
+            # REQ-LINK-13: the peer holds more than we do, so our store has lost entries.
             await self._logs.stop_log(self._outlet.origin, Reason.LOG_ROLLBACK)
             raise GatewayError(Reason.LOG_ROLLBACK, "the peer holds more entries than this store")
         self._on_link(self._outlet.node, self._outlet.origin, True)

@@ -9,16 +9,14 @@ and digests: no personal data and no reference that identifies a person or an of
 """
 
 import hashlib
-import re
-from collections.abc import Callable
 from dataclasses import dataclass, fields
-from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar, Literal, get_args
 
 import orjson
 
 from .errors import Reason, Refused
+from .forms import CHECKS, UUID, is_name, matches
 from .limits import ENTRY_BYTES_MAX
 
 VERSION = 1
@@ -51,13 +49,6 @@ FinalStatus = Literal["released", "withheld", "refused"]
 def _encode(body: dict[str, Any]) -> bytes:
     """RFC 8785 for what stands in entries: ASCII texts, integers, lists of texts."""
     return orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
-
-
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_DIGEST = re.compile(r"[0-9a-f]{64}")
-_INSTANT = re.compile(r"[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(:[0-9]{2}){2}(\.[0-9]{3})?Z")
-_NAME = re.compile(r"[!-~]{1,256}")
-_TEXT = re.compile(r"[!-~]{0,4096}")
 
 
 def leaf_hex(entry: bytes) -> str:
@@ -256,7 +247,7 @@ class KeyBundle(_Entry):
     node: str
     key_id: str
     suite: str
-    public_key: str  # hex
+    public_key: str  # base64 (REQ-SEAL-11)
     not_before: str
     not_after: str
     retires: tuple[str, ...] = ()
@@ -291,26 +282,10 @@ class Attempts(_Entry):
     count: int
 
 
-Entry = (
-    Request
-    | Accepted
-    | Refused_
-    | Held
-    | Hold
-    | Approval
-    | Answer
-    | Final
-    | Expired
-    | Register
-    | Activation
-    | KeyBundle
-    | Anchor
-    | Erasure
-    | Attempts
-)
 ExchangeEntry = (
     Request | Accepted | Refused_ | Held | Hold | Approval | Answer | Final | Expired | Erasure
 )
+Entry = ExchangeEntry | Register | Activation | KeyBundle | Anchor | Attempts
 
 _CLASSES: dict[Kind, type[Any]] = {c.kind: c for c in get_args(Entry)}
 _PARTS: dict[type[Any], tuple[str, ...]] = {
@@ -326,29 +301,6 @@ _REQUIRED: dict[Kind, tuple[str, ...]] = {
 }
 
 
-def _matches(pattern: re.Pattern[str]) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, str) and pattern.fullmatch(value) is not None
-
-
-def _instant(value: Any) -> bool:
-    """A time that exists: what a peer wrote is compared with the clock later on."""
-    if not isinstance(value, str) or _INSTANT.fullmatch(value) is None:
-        return False
-    try:
-        datetime.fromisoformat(value)
-    except ValueError:
-        return False
-    return True
-
-
-def _names(value: Any) -> bool:
-    return isinstance(value, list) and all(_matches(_NAME)(item) for item in value)
-
-
-def _count(value: Any) -> bool:
-    return type(value) is int and 0 <= value < 2**53
-
-
 # Which word may stand in which kind of entry.
 _WORDS: dict[tuple[Kind, str], tuple[str, ...]] = {
     (Kind.ANSWER, "status"): get_args(AnswerStatus),
@@ -356,33 +308,10 @@ _WORDS: dict[tuple[Kind, str], tuple[str, ...]] = {
     (Kind.APPROVAL, "approved"): ("yes", "no"),
 }
 _CARRYING = ("answered", "failed")
-_one_digest = _matches(_DIGEST)
-_CHECKS: dict[str, Callable[[Any], bool]] = {
-    "at": _instant,
-    "not_after": _instant,
-    "not_before": _instant,
-    "deadline": _instant,
-    "exchange": _matches(_UUID),
-    "control": _count,
-    "size": _count,
-    "count": _count,
-    "sealed_bytes": _count,
-    "rules": _names,
-    "retires": _names,
-    "public_key": _matches(_TEXT),
-    **dict.fromkeys(
-        (
-            *("request", "answer", "hold", "facts", "input", "decision", "revision", "root"),
-            *("declaration", "commitment", "sealed", "wrap", "version", "previous", "source"),
-        ),
-        _one_digest,
-    ),
-}
-_name = _matches(_NAME)
 
 
 def decode(raw: bytes) -> Entry:
-    """Parse one entry strictly.
+    """Parse one entry strictly (REQ-ENT-1, REQ-ENT-2).
 
     Raises ``Refused``: ``ENTRY_VERSION`` for a version of tomorrow, ``ENTRY_INVALID`` for all
     that is not canonical, not on the list, or has a field too many, too few or of a wrong kind.
@@ -414,14 +343,14 @@ def exchange_named(raw: bytes) -> str | None:
     except ValueError:
         return None
     exchange = body.get("exchange") if isinstance(body, dict) else None
-    return exchange if _matches(_UUID)(exchange) else None
+    return exchange if matches(UUID)(exchange) else None
 
 
 def _build(target: type[Any], body: dict[str, Any]) -> Entry:
     rest = {name: value for name, value in body.items() if name not in ("v", "kind")}
     for name, value in rest.items():
         words = _WORDS.get((target.kind, name))
-        if not _CHECKS.get(name, _name)(value) or (words is not None and value not in words):
+        if not CHECKS.get(name, is_name)(value) or (words is not None and value not in words):
             raise Refused(Reason.ENTRY_INVALID, f"entry field {name} is malformed")
     values: dict[str, Any] = {}
     for part_name, part in (("sealed", Sealed), ("verdict", Verdict)):
@@ -447,6 +376,8 @@ _OUTSIDE_HEADER = ("commitment", "sealed", "sealed_bytes", "wrap")
 
 def header(entry: Request | Answer) -> bytes:
     """The bytes that a sealed payload is bound to: the entry without what sealing itself makes.
+
+    REQ-ENT-4.
 
     They name exchange, parties, service, purpose, declaration, key, suite and decision
     (``docs/spec/envelope.md``); the commitment is bound beside them by the seal.

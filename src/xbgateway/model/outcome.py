@@ -5,7 +5,7 @@ of them can disagree about what an exchange has come to. It is pure and total: w
 wrote gives a state, and what stands out of order is listed as an anomaly and otherwise ignored.
 
 Only the receiver's entries end an exchange; the sender never concludes by its own clock
-(REQ-ENT-7). They count only in the lane that answers the request's own (REQ-ENT-8), so within each
+(REQ-ENT-7). They count only in the lane that answers the request's own (REQ-ENT-5), so within each
 side the log gives the order and nothing that is appended later can change an ended exchange.
 The states and the entries that lead to them::
 
@@ -94,7 +94,8 @@ def outcome(entries: Iterable[Placed], sender: str | None = None) -> State:
     """Read the entries of one exchange, from any number of logs, in any order.
 
     ``entries`` must all be of one exchange. Entries of one log are read by index; between logs
-    only the leaf hashes that entries name count, so the result does not depend on arrival order.
+    only the leaf hashes that entries name count, so the result does not depend on arrival order
+    (REQ-ENT-8); what has no place is an anomaly (REQ-ENT-9).
     ``sender`` is the node that opened the exchange, where the reader knows it: then no other
     node can take the exchange's id over by a request of its own.
     """
@@ -123,7 +124,10 @@ def outcome(entries: Iterable[Placed], sender: str | None = None) -> State:
 
 
 def _split(placed: list[Placed], sender: str | None) -> tuple[list[Placed], list[Placed]]:
-    """The sender's entries and the receiver's, of the one request that this exchange is about."""
+    """The sender's entries and the receiver's, of the one request that this exchange is about.
+
+    REQ-ENT-5: they stand in one lane and the lane that answers it.
+    """
     openers = [
         p
         for p in placed

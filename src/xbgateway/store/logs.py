@@ -207,8 +207,9 @@ def verified_at(
 ) -> Frontier:
     """The frontier at the end of a group that was read back, proven to lead to the head.
 
-    A checkpoint in the middle of a log is signed too (REQ-LOG-10): its entries are hashed again,
-    and its root has to be one that the log really passed through. Raises ``Fatal(STORE_CORRUPT)``.
+    A checkpoint in the middle of a log is signed too (REQ-LOG-10, REQ-LINK-7): its entries are
+    hashed again, and its root has to be one that the log really passed through.
+    Raises ``Fatal(STORE_CORRUPT)``.
     """
     frontier = restore(connection, head.row, group.start)
     frontier.extend([leaf_hash(item.entry) for item in group.items])

@@ -11,7 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,10 @@ from xbgateway.model.record import AlreadyOpen, Group, MirrorGroup, MirrorItem, 
 from xbgateway.tlog import Checkpoint, NoteSigner, NoteVerifier
 
 from .lock import StoreLock
-from .logs import LogHead, restore, scrub, signed, verified_at
+from .logs import LogHead, restore, scrub, signed
 from .reader import Reader
 from .schema import migrate
+from .tails import Tails
 from .transaction import (
     HeldOperation,
     Mirrored,
@@ -40,8 +41,6 @@ from .transaction import (
 
 # SQLite before 3.51.3 can corrupt a WAL when two connections reset it at once.
 _SQLITE_MIN = 3_051_003
-# Bounded by entries too: a group holds at most 256 of them and 2 MiB.
-_GROUPS_IN_MEMORY = 64
 # An idle log's cosignature is not worth an fsync of its own; it rides with the next group.
 _LAZY_S = 0.2
 
@@ -119,10 +118,9 @@ class SqliteStore:
         self._wake = threading.Condition()
         self._stopping = False
         self._broken: GatewayError | None = None
-        self._tails: dict[str, deque[Group]] = {
-            origin: deque(maxlen=_GROUPS_IN_MEMORY) for origin in self.heads
-        }
+        self._tails = Tails(self.heads, self.reader)
         self._on_grown: Callable[[Group], None] = lambda _group: None
+        self._on_mirrored: Callable[[Mirrored], None] = lambda _mirrored: None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
 
@@ -198,10 +196,18 @@ class SqliteStore:
             head.checkpoint = signed(head, frontier)
         return head
 
-    def start(self, on_grown: Callable[[Group], None]) -> None:
-        """Begin to write; ``on_grown`` hears of each committed group of an own log, on the loop."""
+    def start(
+        self,
+        on_grown: Callable[[Group], None],
+        on_mirrored: Callable[[Mirrored], None] = lambda _mirrored: None,
+    ) -> None:
+        """Begin to write. Both callbacks run on the loop, once for each committed group.
+
+        ``on_mirrored`` hears of what waits for this node whoever brought the group and whether or
+        not that stream still lives: what is durable here is acted on.
+        """
         self._loop = asyncio.get_running_loop()
-        self._on_grown = on_grown
+        self._on_grown, self._on_mirrored = on_grown, on_mirrored
         self._thread.start()
 
     async def stop(self) -> None:
@@ -281,59 +287,15 @@ class SqliteStore:
         return self.heads[origin].stopped
 
     def tail_group(self, origin: str, start: int) -> Group | None:
-        """Committed groups of an own log from ``start`` on, if they are still in memory.
-
-        Consecutive ones are joined as far as one group may go, under the newest checkpoint: a
-        mirror that is behind catches up with few signatures and few transactions.
-        """
-        found: list[Group] = []
-        entries = size = 0
-        for group in self._tails[origin]:
-            if group.start != (found[-1].end if found else start):
-                if found:
-                    break
-                continue
-            entries, size = entries + len(group.items), size + group.size
-            if found and (entries > GROUP_ENTRIES_MAX or size > GROUP_BYTES_MAX):
-                break
-            found.append(group)
-        if len(found) < 2:  # noqa: PLR2004 - nothing to join
-            return found[0] if found else None
-        return Group(
-            origin,
-            start,
-            tuple(item for group in found for item in group.items),
-            found[-1].checkpoint,
-            tuple(dict.fromkeys(wrap for group in found for wrap in group.wraps)),
-        )
+        """Committed groups of an own log from ``start`` on, joined, if still in memory."""
+        return self._tails.joined(origin, start)
 
     def read_group(self, origin: str, start: int) -> Group | None:
         """The next group of an own log from ``start`` on, read from the rows. Blocks.
 
         Raises ``Fatal(STORE_CORRUPT)`` where the rows are not what was signed before.
         """
-        head = self.heads[origin]
-        whole = head.frontier
-        if start >= whole.size:
-            return None
-        end = self._end_of_catch_up(origin, start, whole.size)
-        group = self.reader.group(origin, start, end, b"")
-        frontier = verified_at(self.reader.connection(), head, whole, group)
-        return replace(group, checkpoint=signed(head, frontier))
-
-    def _end_of_catch_up(self, origin: str, start: int, size: int) -> int:
-        """As many entries as fit one group, not running into a group that is in memory."""
-        end = min(start + GROUP_ENTRIES_MAX, size)
-        for group in tuple(self._tails[origin]):
-            if start < group.start < end:
-                end = group.start
-        rough = self.reader.group(origin, start, end, b"")
-        total = 0
-        for offset, item in enumerate(rough.items):
-            total += len(item.entry) + len(item.sealed) + len(item.declaration)
-            if total > GROUP_BYTES_MAX and offset > 0:
-                return start + offset
-        return end
+        return self._tails.read(self.heads[origin], start)
 
     def scrub(self, origin: str, tile: int) -> None:
         """Hash 256 old rows again. Blocks. Raises ``Fatal(STORE_CORRUPT)``."""
@@ -452,9 +414,11 @@ class SqliteStore:
     def _deliver(self, committed: _Committed) -> None:
         """On the loop: tell everybody, the link first so that entries are on their way."""
         for group in committed.groups:
-            self._tails[group.origin].append(group)
+            self._tails.append(group)
             self._on_grown(group)
         for done in committed.done:
+            if isinstance(done.result, Mirrored):
+                self._on_mirrored(done.result)
             if done.waiting.future.done():
                 continue  # its owner was cancelled; the record stands all the same
             if isinstance(done.result, Exception):

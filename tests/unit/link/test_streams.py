@@ -1,4 +1,4 @@
-"""Both ends of the link over real gRPC on loopback, without certificates: who resumes, who stops."""
+"""Both ends of the link over real gRPC on loopback: who resumes, who asks, who stops."""
 
 import asyncio
 import hashlib
@@ -12,10 +12,11 @@ import grpc
 import grpc.aio
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from tests.property.test_store import EXCHANGE, KEY, Model, verifier
+
 from xbgateway.api.link.v1 import link_pb2, link_pb2_grpc
 from xbgateway.core import cosigner_name
+from xbgateway.exchange import Mirrored
 from xbgateway.link import Mirrors, Writers
 from xbgateway.link.channels import PeerChannels, Target
 from xbgateway.link.writer import Outlet
@@ -100,9 +101,8 @@ async def linked(folder: Path, *, run: bool = True) -> AsyncIterator[Pair]:
         {ORIGIN: "zhuhai", OTHER: "zhuhai"},
         Cosigner(COSIGNER.name, COSIGN),
         lambda _context: "zhuhai",
-        lambda group: pending.extend(group.pending),
     )
-    link_pb2_grpc.add_PeerLinkServiceServicer_to_server(mirrors, server)  # type: ignore[no-untyped-call]
+    link_pb2_grpc.add_PeerLinkServiceServicer_to_server(mirrors, server)
     writers = Writers(
         writer,
         cast("PeerChannels", channels),
@@ -111,7 +111,12 @@ async def linked(folder: Path, *, run: bool = True) -> AsyncIterator[Pair]:
         lambda _node, _origin, _up: None,
     )
     writer.start(writers.grown)
-    mirror.start(lambda _group: None)
+
+    def taken(group: Mirrored) -> None:
+        pending.extend(group.pending)
+        mirrors.grown()
+
+    mirror.start(lambda _group: None, taken)
     await server.start()
     running = asyncio.create_task(writers.run()) if run else None
     pair = Pair(writer, mirror, mirrors, writers, target, channels, pending)
@@ -150,7 +155,7 @@ async def test_what_is_committed_arrives_is_cosigned_and_the_receipt_is_kept(
 async def test_a_link_resumes_from_thousands_of_entries_back(tmp_path: Path) -> None:
     async with linked(tmp_path, run=False) as pair:
         await pair.append(2500)
-        pair.writer._tails[ORIGIN].clear()  # none of it is in memory any more
+        pair.writer._tails._groups[ORIGIN].clear()  # none of it is in memory any more
         running = asyncio.create_task(pair.writers.run())
         await until(lambda: pair.mirror.size(ORIGIN) == 2500)
         await pair.append(3)
@@ -163,7 +168,7 @@ async def test_a_link_resumes_from_thousands_of_entries_back(tmp_path: Path) -> 
 async def test_a_group_is_never_larger_than_a_message(tmp_path: Path) -> None:
     async with linked(tmp_path, run=False) as pair:
         await pair.append(12, size=500_000)
-        pair.writer._tails[ORIGIN].clear()
+        pair.writer._tails._groups[ORIGIN].clear()
         running = asyncio.create_task(pair.writers.run())
         await until(lambda: pair.mirror.size(ORIGIN) == 12)
         running.cancel()
@@ -322,8 +327,8 @@ async def test_a_writer_whose_mirror_holds_more_stops_itself(tmp_path: Path) -> 
     async with linked(tmp_path) as pair:
         await pair.append(3)
         await until(lambda: pair.mirror.size(ORIGIN) == 3)
-    for file in tmp_path.glob("writer.db*"):
-        file.unlink()
+    for name in ("writer.db", "writer.db-wal", "writer.db-shm"):
+        (tmp_path / name).unlink(missing_ok=True)
     async with linked(tmp_path) as pair:
         await until(lambda: pair.writer.stopped(ORIGIN) == Reason.LOG_ROLLBACK)
         assert pair.mirror.size(ORIGIN) == 3

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.property.test_store import EXCHANGE, MIRRORS, OWN, Model, group, open_store
+
 from xbgateway.model.record import Append, Group, Record
-from xbgateway.store import logs, sqlite
+from xbgateway.store import logs
 
 
 async def test_nothing_is_signed_or_handed_out_while_the_commit_hangs(
@@ -18,13 +18,13 @@ async def test_nothing_is_signed_or_handed_out_while_the_commit_hangs(
     store = open_store(tmp_path / "store.db")
     grown: list[Group] = []
     signed: list[int] = []
-    sign = sqlite.signed
+    sign = logs.signed
 
     def signing(head: Any, frontier: Any) -> bytes:
         signed.append(frontier.size)
         return sign(head, frontier)
 
-    monkeypatch.setattr(sqlite, "signed", signing)
+    monkeypatch.setattr("xbgateway.store.sqlite.signed", signing)
     store.start(grown.append)
     committing, go_on = threading.Event(), threading.Event()
 
@@ -67,7 +67,7 @@ async def test_rows_are_read_back_between_commit_and_signature(
 ) -> None:
     store = open_store(tmp_path / "store.db")
     order: list[str] = []
-    sign, reread = sqlite.signed, logs.Growth.reread
+    sign, reread = logs.signed, logs.Growth.reread
 
     def signing(head: Any, frontier: Any) -> bytes:
         order.append("signed")
@@ -78,7 +78,7 @@ async def test_rows_are_read_back_between_commit_and_signature(
         order.append("read back")
         reread(growth, connection)
 
-    monkeypatch.setattr(sqlite, "signed", signing)
+    monkeypatch.setattr("xbgateway.store.sqlite.signed", signing)
     monkeypatch.setattr(logs.Growth, "reread", reading)
     store.start(lambda _group: order.append("handed out"))
 

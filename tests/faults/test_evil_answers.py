@@ -1,0 +1,283 @@
+"""An evil peer uses ids again, answers what nobody asked, or says two things: one counts."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.faults.evil import (
+    SEALED,
+    STRANGE,
+    VERDICT,
+    entries,
+    honest_goes_on,
+    id_in_lane,
+    meddle,
+    not_sealed,
+    now,
+    other_declaration,
+    refusals,
+    resealed,
+    two,
+    until,
+    write,
+)
+from tests.harness.corridors import fund, query
+from tests.harness.simulator import World, world
+
+from xbgateway.core import Core
+from xbgateway.model.entry import (
+    Accepted,
+    Answer,
+    Expired,
+    Final,
+    Refused_,
+    Request,
+    decode,
+    leaf_hex,
+)
+from xbgateway.model.outcome import Outcome
+from xbgateway.model.record import Append, Beside, Record
+
+# ---- an exchange id that was used before --------------------------------------------------------
+
+
+@pytest.mark.parametrize("lane", [0, 1])
+async def test_a_request_sent_twice_is_done_once(tmp_path: Path, lane: int) -> None:
+    async with two(tmp_path, lanes=2) as w:
+        core = w.nodes["zhuhai"].core
+        seen: list[Append] = []
+
+        def listen(append: Append) -> Append:
+            seen.append(append)
+            return append
+
+        meddle(core, listen)
+        party = "cn.hengqin.window"
+        asked = query(request_id=id_in_lane(w, "zhuhai", party, 1))
+        first = await w.submit("zhuhai", asked)
+        await w.settle()
+        origin = core.topology.data_out("macao", lane)
+        for entry in (
+            seen[0].entry,  # to the byte
+            replace(decode(seen[0].entry), at=now()).encode(),  # not quite
+        ):
+            await write_as(core, origin, first.exchange, entry, seen[0].beside)
+        await w.settle()
+        assert w.nodes["macao"].service.asked == [first.exchange]
+        state = w.agree({first.exchange}).outcomes[first.exchange]
+        assert state.outcome is Outcome.EXECUTED
+        assert len(state.anomalies) == 4  # both, and a refusal of each
+        assert await w.submit("zhuhai", asked) == first
+        await honest_goes_on(w, first.exchange)
+
+
+async def write_as(
+    core: Core, origin: str, exchange: str, raw: bytes, beside: Beside | None
+) -> None:
+    await core.store.record(Record((Append(origin, raw, exchange, beside),)))
+
+
+async def test_a_peer_cannot_take_over_an_exchange_of_ours(tmp_path: Path) -> None:
+    """Macao answers a request of Zhuhai with a request of its own under the same exchange id."""
+    async with two(tmp_path) as w:
+        wire = w.wire("zhuhai", "macao")
+        wire.open.clear()
+        caller = asyncio.create_task(w.submit("zhuhai", query()))
+        store = w.nodes["zhuhai"].core.store
+        await until(lambda: store.size(wire.origin) == 1)
+        mine = decode(store.reader.entries(wire.origin, 0, 1)[0])
+        assert isinstance(mine, Request)
+        macao = w.nodes["macao"].core
+        theirs = replace(mine, sender="mo.fss", recipient="cn.zhuhai.hrss")
+        await write(macao, macao.topology.data_out("zhuhai", 0), theirs)
+        await until(lambda: refusals(w, "zhuhai", leaf_hex(theirs.encode())) == ["ENTRY_INVALID"])
+        wire.open.set()
+        wire.grown.set()
+        finished = await caller
+        # Macao itself now sees its own id in use and refuses; Zhuhai's caller hears just that.
+        assert finished.outcome is Outcome.NOT_EXECUTED
+        await honest_goes_on(w, mine.exchange)
+
+
+async def test_a_third_node_cannot_use_an_exchange_id_of_another(tmp_path: Path) -> None:
+    names = ("zhuhai", "macao", "hengqin")
+    async with world(tmp_path, {"macao": fund}, names) as w:
+        first = await w.submit("hengqin", query())
+        await w.settle()
+        core = w.nodes["zhuhai"].core
+        stolen = Request(
+            at=now(), exchange=first.exchange, sender="cn.zhuhai.hrss", recipient="mo.fss",
+            service="s", method="m", purpose="p", control=0,
+            not_after="2999-01-01T00:00:00.000Z", sealed=SEALED, verdict=VERDICT,
+        )  # fmt: skip
+        await write(core, core.topology.data_out("macao", 0), stolen)
+        await w.settle()
+        assert refusals(w, "macao", leaf_hex(stolen.encode())) == ["ENTRY_INVALID"]
+        state = w.agree({first.exchange}).outcomes[first.exchange]
+        assert state.outcome is Outcome.EXECUTED
+        assert (await w.submit("hengqin", query())).outcome is Outcome.EXECUTED
+        await w.settle()
+        w.agree({first.exchange})
+
+
+# ---- answers that are not right ----------------------------------------------------------------
+
+
+def ending(exchange: str, request: str, **more: Any) -> Answer:
+    return Answer(
+        at=now(), exchange=exchange, request=request, status="not_called", control=0, **more
+    )
+
+
+async def test_answers_to_what_was_never_asked(tmp_path: Path) -> None:
+    async with two(tmp_path) as w:
+        macao = w.nodes["macao"].core
+        back = macao.topology.data_out("zhuhai", 0)
+        sealed = Answer(
+            at=now(), exchange=STRANGE, request="0" * 64, status="answered", control=0,
+            sealed=SEALED, verdict=VERDICT,
+        )  # fmt: skip
+        for entry in (
+            sealed,
+            ending(STRANGE, "0" * 64),
+            Refused_(at=now(), exchange=STRANGE, reason="X", rules=(), request="0" * 64),
+            Expired(at=now(), exchange=STRANGE, request="0" * 64),
+            Accepted(at=now(), exchange=STRANGE, request="0" * 64, control=0, verdict=VERDICT),
+            Final(at=now(), exchange=STRANGE, answer="0" * 64, status="released"),
+        ):
+            await write(macao, back, entry)
+        await w.settle()
+        assert w.nodes["zhuhai"].core.store.reader.exchange_row(STRANGE) is None
+        await honest_goes_on(w, STRANGE)
+
+
+EARLIER: dict[str, tuple[Callable[[str, str], list[Any]], Outcome | None]] = {
+    # What Macao writes of its own accord before the honest request has even arrived there.
+    "accepted after refused": (
+        lambda x, leaf: [
+            Refused_(at=now(), exchange=x, reason="NO", rules=(), request=leaf),
+            Accepted(at=now(), exchange=x, request=leaf, control=0, verdict=VERDICT),
+            ending(x, leaf),
+        ],
+        Outcome.NOT_EXECUTED,
+    ),
+    "two answers": (
+        lambda x, leaf: [
+            Accepted(at=now(), exchange=x, request=leaf, control=0, verdict=VERDICT),
+            Answer(at=now(), exchange=x, request=leaf, status="unknown", control=0),
+            ending(x, leaf),
+        ],
+        Outcome.UNKNOWN,
+    ),
+    "an answer without acceptance": (lambda x, leaf: [ending(x, leaf)], None),
+    "an answer before its acceptance": (
+        lambda x, leaf: [
+            Answer(at=now(), exchange=x, request=leaf, status="unknown", control=0),
+            Accepted(at=now(), exchange=x, request=leaf, control=0, verdict=VERDICT),
+            ending(x, leaf),
+        ],
+        Outcome.NOT_EXECUTED,
+    ),
+    "an entry that names another request": (
+        lambda x, _leaf: [
+            Accepted(at=now(), exchange=x, request="1" * 64, control=0, verdict=VERDICT),
+            ending(x, "1" * 64),
+        ],
+        None,
+    ),
+    "an answer with a payload that is none": (
+        lambda x, leaf: [
+            Accepted(at=now(), exchange=x, request=leaf, control=0, verdict=VERDICT),
+            Answer(
+                at=now(), exchange=x, request=leaf, status="answered", control=0,
+                sealed=SEALED, verdict=VERDICT,
+            ),
+            ending(x, leaf),
+        ],
+        Outcome.EXECUTED_ANSWER_WITHHELD,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", EARLIER)
+async def test_the_first_word_that_is_in_place_counts_and_no_other(
+    tmp_path: Path, what: str
+) -> None:
+    make, expected = EARLIER[what]
+    async with two(tmp_path, lanes=2) as w:
+        party = "cn.hengqin.window"
+        wire = w.wire("zhuhai", "macao", 0)
+        wire.open.clear()  # so that honest code at Macao says nothing of its own
+        caller = asyncio.create_task(
+            w.submit("zhuhai", query(request_id=id_in_lane(w, "zhuhai", party, 0)))
+        )
+        store = w.nodes["zhuhai"].core.store
+        await until(lambda: store.size(wire.origin) == 1)
+        raw = store.reader.entries(wire.origin, 0, 1)[0]
+        request = decode(raw)
+        assert isinstance(request, Request)
+        macao = w.nodes["macao"].core
+        # The same in the wrong lane first: nothing there counts.
+        for entry in make(request.exchange, leaf_hex(raw)):
+            await write(macao, macao.topology.data_out("zhuhai", 1), entry)
+        await settled(w)
+        assert not caller.done()
+        wanted = [e.encode() for e in make(request.exchange, leaf_hex(raw))]
+        back = macao.topology.data_out("zhuhai", 0)
+        await macao.store.record(
+            Record(tuple(Append(back, raw, request.exchange) for raw in wanted))
+        )
+        await settled(w)
+        if expected is None:
+            assert not caller.done()
+            caller.cancel()
+        else:
+            finished = await caller
+            assert finished.outcome is expected
+            finals = [
+                e
+                for e in map(decode, entries(w, "zhuhai", wire.origin))
+                if isinstance(e, Final) and e.exchange == request.exchange
+            ]
+            assert len(finals) <= 1
+        other = query(request_id=id_in_lane(w, "zhuhai", party, 1))
+        assert (await w.submit("zhuhai", other)).outcome is Outcome.EXECUTED
+        await settled(w)
+        w.agree({request.exchange})
+
+
+async def settled(w: World) -> None:
+    """Everything but the lane that is cut has arrived and was acted on."""
+
+    def quiet() -> bool:
+        for wire in w.wires.values():
+            writer, reader = w.nodes[wire.writer].core, w.nodes[wire.reader].core
+            behind = writer.store.size(wire.origin) != reader.store.size(wire.origin)
+            if behind and wire.open.is_set():
+                return False
+        return not any(list(n.core.store.reader.pending()) for n in w.nodes.values())
+
+    await until(quiet)
+
+
+async def test_an_answer_that_is_altered_is_kept_from_the_caller(tmp_path: Path) -> None:
+    changes: list[tuple[Callable[[Append], Append], str]] = [
+        (not_sealed, "SEAL_BROKEN"),
+        (resealed(suite="XBG-9"), "SUITE_UNKNOWN"),
+        (resealed(commitment="0" * 64), "SEAL_BROKEN"),
+        (other_declaration(case_id="another"), "ENTRY_INVALID"),
+        (other_declaration(leg="request"), "ENTRY_INVALID"),
+        (other_declaration(raw=b"no declaration"), "ENTRY_INVALID"),
+        (other_declaration(fields=()), "SEAL_BROKEN"),
+    ]
+    async with two(tmp_path) as w:
+        for change, reason in changes:
+            meddle(w.nodes["macao"].core, change, Answer)
+            finished = await w.submit("zhuhai", query())
+            assert finished.outcome is Outcome.EXECUTED_ANSWER_WITHHELD, reason
+            assert finished.reason == reason
+            assert finished.payload is None
+        await honest_goes_on(w)
