@@ -30,6 +30,7 @@ from tests.faults.evil import (
     write,
 )
 from tests.harness.corridors import query
+from tests.harness.simulator import Wire
 
 from xbgateway.exchange.stages import Declaration
 from xbgateway.model.clock import instant

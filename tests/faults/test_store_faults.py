@@ -8,6 +8,7 @@ from pathlib import Path
 
 import apsw
 import pytest
+from tests.faults.evil import until
 from tests.harness.corridors import fund, query
 from tests.harness.simulator import World, revision, world
 
@@ -251,41 +252,40 @@ class Shaky:
         return Loaded()
 
 
-@pytest.mark.parametrize(
-    "reason",
-    [
-        Reason.POLICY_UNAVAILABLE,
-        Reason.POLICY_UNDEFINED,
-        Reason.POLICY_TIMEOUT,
-        Reason.POLICY_ERROR,
-        Reason.POLICY_STALE,
-    ],
-)
-async def test_no_decision_is_a_denial_with_its_own_reason(tmp_path: Path, reason: Reason) -> None:
+async def test_no_decision_is_a_denial_with_its_own_reason(tmp_path: Path) -> None:
     engine = Shaky()
+    reasons = (
+        *(Reason.POLICY_UNAVAILABLE, Reason.POLICY_UNDEFINED, Reason.POLICY_TIMEOUT),
+        *(Reason.POLICY_ERROR, Reason.POLICY_STALE),
+    )
     async with world(tmp_path, {"macao": fund}, engine=engine, memo=False) as w:
-        await w.settle()
-        before = sizes(w)
-        engine.problem = Unavailable(reason, "the engine gives no decision")
-        asked = query()
-        with pytest.raises(Unavailable) as caught:
-            await w.submit("zhuhai", asked)
-        assert caught.value.reason is reason
-        assert engine.asked == 1
-        assert sizes(w) == before
-        # And on the receiving side: nothing is opened, nothing called, nothing lost.
-        engine.problem = None
-        w.wire("zhuhai", "macao").open.clear()
-        caller = asyncio.create_task(w.submit("zhuhai", asked))
-        await asyncio.sleep(0.1)
-        engine.problem = Unavailable(reason, "the engine gives no decision")
-        w.wire("zhuhai", "macao").open.set()
-        w.wire("zhuhai", "macao").grown.set()
-        await asyncio.sleep(0.15)
-        assert not w.nodes["macao"].service.asked
-        assert not caller.done()
-        engine.problem = None
-        assert (await caller).outcome is Outcome.EXECUTED
+        wire, served = w.wire("zhuhai", "macao"), w.nodes["macao"].service.asked
+        theirs = w.nodes["zhuhai"].core.store
+        for reason in reasons:
+            await w.settle()
+            before, asked, calls = sizes(w), engine.asked, len(served)
+            engine.problem = Unavailable(reason, "the engine gives no decision")
+            wanted = query()
+            with pytest.raises(Unavailable) as caught:
+                await w.submit("zhuhai", wanted)
+            assert caught.value.reason is reason
+            assert engine.asked == asked + 1
+            assert sizes(w) == before
+            # And on the receiving side: nothing is opened, nothing called, nothing lost.
+            engine.problem = None
+            wire.open.clear()
+            caller = asyncio.create_task(w.submit("zhuhai", wanted))
+            had = before[f"zhuhai {wire.origin}"]
+            await until(lambda had=had: theirs.size(wire.origin) > had)  # type: ignore[misc]
+            engine.problem = Unavailable(reason, "the engine gives no decision")
+            wire.open.set()
+            wire.grown.set()
+            await asyncio.sleep(0.06)
+            assert len(served) == calls
+            assert not caller.done()
+            engine.problem = None
+            assert (await caller).outcome is Outcome.EXECUTED
+            assert len(served) == calls + 1
         await w.settle()
         w.agree()
 

@@ -21,6 +21,7 @@ from typing import Any
 from uuid import uuid4
 
 import grpc
+import pytest
 from google.protobuf.message import Message
 from tests.harness.shim import Shim
 from tests.harness.verify import sizes, waiting
@@ -32,6 +33,7 @@ from xbgateway.api.socialsecurity.v1 import life_pb2_grpc as life_grpc
 from xbgateway.api.socialsecurity.v1 import overpayment_pb2 as op
 from xbgateway.api.socialsecurity.v1 import overpayment_pb2_grpc as op_grpc
 from xbgateway.client import Gateway, GatewayCallError
+from xbgateway.client.channel import submission
 from xbgateway.demo.cluster import PARTIES, Cluster, Ports
 from xbgateway.demo.people import Person
 from xbgateway.demo.population import cached
@@ -250,8 +252,10 @@ KINDS = (QUERY, PROOF, NOTICE)
 class Callers:
     """Connections of all parties that ask, and the callers on them."""
 
-    def __init__(self, gateways: Mapping[str, Gateway]) -> None:
+    def __init__(self, gateways: Mapping[str, Gateway], open_until: AsyncExitStack) -> None:
         self.gateways = gateways
+        self._open = open_until
+        self._plain: dict[str, Any] = {}  # methods on channels without retries
         self.asked: list[Asked] = []
         self._numbers = count(1)
         self._methods = {
@@ -285,6 +289,40 @@ class Callers:
         assert asked.answer in (None, answer), f"{asked.request_id} got another answer"
         asked.answer, asked.error = answer, None
         return True
+
+    async def answer(self, asked: Asked) -> Message:
+        """The answer alone, without its receipt: one call, as a provider's stub makes it."""
+        metadata = (("xb-request-id", asked.request_id),)
+        found: Message = await self._methods[asked.kind.name](
+            asked.request, metadata=grpc.aio.Metadata(*metadata), timeout=30
+        )
+        return found
+
+    async def impatient(self, asked: Asked, timeout_s: float) -> GatewayCallError:
+        """The error of a call that nobody repeats, not even gRPC below the SDK."""
+        asked.attempts += 1
+        endpoint = self.gateways[asked.kind.party]._endpoint
+        assert endpoint.token is not None
+        if asked.kind.name not in self._plain:
+            channel = grpc.aio.secure_channel(
+                endpoint.address,
+                grpc.ssl_channel_credentials(endpoint.roots, endpoint.key, endpoint.certificate),
+                options=(("grpc.enable_retries", 0),),
+            )
+            self._plain[asked.kind.name] = asked.kind.stub(channel)
+            self._open.push_async_callback(channel.close)
+        metadata = {
+            **dict(submission()),
+            "xb-request-id": asked.request_id,
+            "xb-purpose": asked.kind.purpose,
+            "xb-scenario": asked.kind.scenario,
+            "authorization": f"Bearer {endpoint.token()}",
+        }
+        with pytest.raises(grpc.aio.AioRpcError) as told:
+            await self._plain[asked.kind.name](
+                asked.request, metadata=tuple(metadata.items()), timeout=timeout_s
+            )
+        return GatewayCallError.of(told.value, asked.request_id)
 
     @staticmethod
     def _same_exchange(asked: Asked, exchange: str) -> None:
@@ -327,7 +365,8 @@ async def callers(of: Cluster) -> AsyncIterator[Callers]:
     """Connected callers."""
     async with AsyncExitStack() as open_until:
         parties = {kind.party for kind in KINDS}
-        yield Callers({p: await open_until.enter_async_context(of.connect(p)) for p in parties})
+        opened = {p: await open_until.enter_async_context(of.connect(p)) for p in parties}
+        yield Callers(opened, open_until)
 
 
 def check_effects(cluster: Processes, asked: Sequence[Asked]) -> dict[str, int]:

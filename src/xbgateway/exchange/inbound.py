@@ -152,7 +152,7 @@ class Inbound:
 
     def _unseen(self, pending: Pending, entry: Request) -> None:
         """REQ-ENT-6: an exchange id is used once, whoever used it first: a peer or we."""
-        if self._ledger.reader.first_of(entry.exchange, pending.position):
+        if pending.first:
             return  # no other entry of it anywhere: the common case, without reading any
         row = self._ledger.reader.exchange_row(entry.exchange)
         placed = self._ledger.reader.placed(entry.exchange)

@@ -14,9 +14,6 @@ class Records(Protocol):
     def placed(self, exchange: str) -> list[Placed]:
         """Every entry of an exchange from own logs and mirrors."""
 
-    def first_of(self, exchange: str, position: Position) -> bool:
-        """Whether an entry is the only one of its exchange so far."""
-
     def exchange_row(
         self, exchange: str
     ) -> tuple[str | None, str | None, bytes | None, str] | None:

@@ -205,6 +205,7 @@ class Pending:
     step: str
     declaration: bytes
     sealed: bytes
+    first: bool = False  # known to be the first entry of its exchange anywhere on record
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from xbgateway.model.record import (
     Stale,
 )
 
+from .logs import Later
 from .schema import INDEX_BITS
 
 
@@ -120,35 +121,50 @@ _INSERTS: dict[type[Any], tuple[str, Callable[[Any], tuple[Any, ...]]]] = {
 }
 
 
-def apply(connection: apsw.Connection, effect: Effect, logs: dict[str, int]) -> None:
-    """Write one effect. ``logs`` maps origins to row numbers."""
+_MOVE = "UPDATE pending SET step = ? WHERE pos = ?"
+_DONE = ("DELETE FROM pending WHERE pos = ?", "DELETE FROM beside WHERE pos = ?")
+_ERASE = (
+    "UPDATE exchanges SET payload_until = NULL WHERE id = ?",
+    "DELETE FROM parts WHERE exchange = ?",
+    "DELETE FROM beside WHERE exchange = ?",
+)
+_ERASE_EVIDENCE = (
+    "UPDATE exchanges SET key = NULL WHERE id = ?",
+    "DELETE FROM facts WHERE exchange = ?",
+)
+# What somebody in the same transaction may ask for is written at once; all else at its end, in
+# this order: rows before what changes them, erasing last.
+_AT_ONCE = (OpenExchange, Count)
+LATER = tuple(
+    dict.fromkeys(
+        (
+            *(sql for kind, (sql, _) in _INSERTS.items() if kind not in _AT_ONCE),
+            *(_MOVE, *_DONE, *_ERASE, *_ERASE_EVIDENCE),
+        )
+    )
+)
+
+
+def apply(connection: apsw.Connection, later: Later, effect: Effect, logs: dict[str, int]) -> None:
+    """Write one effect, or leave it for ``later``. ``logs`` maps origins to row numbers."""
     match effect:
         case MovePending():
-            _move(connection, effect, logs)
+            pos = row_of(logs, effect.position)
+            if effect.step is not None:
+                later(_MOVE, (effect.step, pos))
+            else:
+                for sql in _DONE:
+                    later(sql, (pos,))
         case Erase():
-            _erase(connection, effect)
-        case _:
+            key = exchange_key(effect.exchange)
+            for sql in (*_ERASE, *(_ERASE_EVIDENCE if effect.evidence else ())):
+                later(sql, (key,))
+        case OpenExchange() | Count():
             sql, values = _INSERTS[type(effect)]
             connection.execute(sql, values(effect))
-
-
-def _erase(connection: apsw.Connection, effect: Erase) -> None:
-    key = exchange_key(effect.exchange)
-    connection.execute("UPDATE exchanges SET payload_until = NULL WHERE id = ?", (key,))
-    if effect.evidence:
-        connection.execute("UPDATE exchanges SET key = NULL WHERE id = ?", (key,))
-        connection.execute("DELETE FROM facts WHERE exchange = ?", (key,))
-    connection.execute("DELETE FROM parts WHERE exchange = ?", (key,))
-    connection.execute("DELETE FROM beside WHERE exchange = ?", (key,))
-
-
-def _move(connection: apsw.Connection, effect: MovePending, logs: dict[str, int]) -> None:
-    pos = row_of(logs, effect.position)
-    if effect.step is None:
-        connection.execute("DELETE FROM pending WHERE pos = ?", (pos,))
-        connection.execute("DELETE FROM beside WHERE pos = ?", (pos,))
-    else:
-        connection.execute("UPDATE pending SET step = ? WHERE pos = ?", (effect.step, pos))
+        case _:
+            sql, values = _INSERTS[type(effect)]
+            later(sql, values(effect))
 
 
 def row_of(logs: dict[str, int], position: Position) -> int:

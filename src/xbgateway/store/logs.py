@@ -6,8 +6,9 @@ group's own rows are read back and hashed again: no checkpoint is signed over da
 (promise 3).
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import apsw
@@ -30,6 +31,11 @@ from xbgateway.tlog import (
 )
 
 from .schema import INDEX_BITS
+
+INSERT_ENTRY = "INSERT INTO entries VALUES (?, ?, ?)"
+INSERT_BESIDE = "INSERT INTO beside VALUES (?, ?, ?, ?, ?)"
+# Takes a statement and its values for the end of the transaction.
+Later = Callable[[str, tuple[Any, ...]], None]
 
 
 @dataclass(slots=True)
@@ -111,23 +117,18 @@ class Growth:
         self.start = head.size
         self.leaves: list[bytes] = []
         self.tiles: list[Tile] = []
-        self.bytes = 0
         self.note: bytes | None = None  # mirrors: the peer's verified note
         self.last: Checkpoint | None = None
 
-    def append(self, connection: apsw.Connection, append: Append, wrap: bytes | None) -> int:
+    def append(self, later: Later, append: Append, wrap: bytes | None) -> int:
         """Insert one own entry and what travels beside it; its index."""
         index = self.frontier.size
         pos = self.head.first_row(index)
         key = UUID(append.exchange).bytes if append.exchange else None
-        connection.execute("INSERT INTO entries VALUES (?, ?, ?)", (pos, key, append.entry))
+        later(INSERT_ENTRY, (pos, key, append.entry))
         if append.beside is not None:
-            connection.execute(
-                "INSERT INTO beside VALUES (?, ?, ?, ?, ?)",
-                (pos, key, append.beside.declaration, append.beside.sealed, wrap),
-            )
-            self.bytes += len(append.beside.sealed) + len(append.beside.declaration)
-        self.bytes += len(append.entry)
+            beside = append.beside
+            later(INSERT_BESIDE, (pos, key, beside.declaration, beside.sealed, wrap))
         leaf = leaf_hash(append.entry)
         self.leaves.append(leaf)
         self.tiles.extend(self.frontier.append(leaf))

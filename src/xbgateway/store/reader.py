@@ -83,13 +83,6 @@ class Reader:
             found.append(Placed(_position(origins, pos), leaf_hex(raw), entry))
         return found
 
-    def first_of(self, exchange: str, position: Position) -> bool:
-        """Whether an entry is the only one of its exchange so far."""
-        sql = "SELECT pos FROM entries WHERE exchange = ? LIMIT 2"
-        rows = list(self.connection().execute(sql, (UUID(exchange).bytes,)))
-        row = self._row(position.origin)
-        return row is not None and rows == [(row << INDEX_BITS | position.index,)]
-
     def group(self, origin: str, start: int, end: int, checkpoint: bytes) -> Group:
         """A group of an own log for the link, with what travels beside its entries."""
         row = self._row(origin)

@@ -11,17 +11,29 @@ from uuid import UUID
 
 import apsw
 
-from xbgateway.model.entry import Accepted, Anchor, Entry, Erasure, Final, KeyBundle, decode
+from xbgateway.model.entry import (
+    Accepted,
+    Anchor,
+    Entry,
+    Erasure,
+    Final,
+    KeyBundle,
+    Request,
+    decode,
+)
 from xbgateway.model.errors import Fatal, Reason, Refused, Unavailable
 from xbgateway.model.origins import is_data, parse
 from xbgateway.model.outcome import Position
 from xbgateway.model.record import KeepRegister, MirrorGroup, Pending, Record, Stale
 
 from . import effects
-from .logs import Growth, LogHead
+from .logs import INSERT_BESIDE, INSERT_ENTRY, Growth, LogHead
 
 # Mirrored wraps beyond the newest few are of no use: the receiver opens payloads at once.
 _WRAPS_KEPT = 128
+INSERT_PENDING = "INSERT INTO pending VALUES (?, 'mirrored')"
+# Inserts before what may take them away again.
+_LATER = (INSERT_ENTRY, INSERT_BESIDE, INSERT_PENDING, *effects.LATER)
 
 
 class Transaction:
@@ -35,6 +47,10 @@ class Transaction:
         self.rows = {head.origin: head.row for head in heads.values()}
         self.growths: dict[str, Growth] = {}
         self.register_version = register_version
+        # Rows that nobody in this transaction reads go in together, one statement for each kind:
+        # every statement gives the interpreter lock away, and getting it back costs more than it.
+        self._later: dict[str, list[tuple[Any, ...]]] = {sql: [] for sql in _LATER}
+        self._exchanges: set[bytes] = set()
 
     def growth(self, origin: str) -> Growth:
         """The working copy of a log. Raises ``Unavailable`` for a log that has stopped."""
@@ -50,8 +66,23 @@ class Transaction:
             found = self.growths[origin] = Growth(head)
         return found
 
+    def later(self, sql: str, values: tuple[Any, ...]) -> None:
+        """A row for the end of the transaction; ``sql`` is one of ``_LATER``, in that order."""
+        self._later[sql].append(values)
+
+    def is_new(self, exchange: bytes) -> bool:
+        """Whether no entry of an exchange is on record or in this transaction. Asked once."""
+        if exchange in self._exchanges:
+            return False
+        self._exchanges.add(exchange)
+        sql = "SELECT 1 FROM entries WHERE exchange = ? LIMIT 1"
+        return self.connection.execute(sql, (exchange,)).fetchone() is None
+
     def finish(self) -> None:
-        """Write what follows from all operations together: tiles and sizes."""
+        """Write what follows from all operations together: rows, tiles and sizes."""
+        for sql, rows in self._later.items():
+            if rows:
+                self.connection.executemany(sql, rows)
         for growth in self.growths.values():
             growth.write_tiles(self.connection)
             self.connection.execute(
@@ -107,12 +138,12 @@ class RecordOperation:
         placed = []
         for append, growth in zip(record.appends, growths, strict=True):
             wrap = tx.keep_wrap(append.beside.wrap) if append.beside else None
-            index = growth.append(tx.connection, append, wrap)
+            index = growth.append(tx.later, append, wrap)
             placed.append(Position(append.origin, parse(append.origin).writer, index))
             if append.exchange is None and isinstance(decode(append.entry), KeyBundle):
                 tx.keep_bundle(append.origin, index, append.entry)
         for effect in record.effects:
-            effects.apply(tx.connection, effect, tx.rows)
+            effects.apply(tx.connection, tx.later, effect, tx.rows)
             if isinstance(effect, KeepRegister):
                 tx.register_version = effect.version
         return tuple(placed)
@@ -155,20 +186,26 @@ class MirrorOperation:
             pos = growth.head.first_row(index)
             exchange = getattr(entry, "exchange", None)
             key = UUID(exchange).bytes if exchange else None
-            tx.connection.execute("INSERT INTO entries VALUES (?, ?, ?)", (pos, key, item.entry))
+            new = isinstance(entry, Request) and key is not None and tx.is_new(key)
+            tx.later(INSERT_ENTRY, (pos, key, item.entry))
             if isinstance(entry, KeyBundle):
                 tx.keep_bundle(group.origin, index, item.entry)
             if not data or not _waits(entry):
                 continue
-            tx.connection.execute("INSERT INTO pending VALUES (?, 'mirrored')", (pos,))
-            tx.connection.execute(
-                "INSERT INTO beside VALUES (?, ?, ?, ?, NULL)",
-                (pos, None, item.declaration, item.sealed),
-            )
+            tx.later(INSERT_PENDING, (pos,))
+            tx.later(INSERT_BESIDE, (pos, None, item.declaration, item.sealed, None))
             position = Position(group.origin, parse(group.origin).writer, index)
             readable = None if isinstance(entry, Refused) else entry
             pending.append(
-                Pending(position, item.entry, readable, "mirrored", item.declaration, item.sealed)
+                Pending(
+                    position,
+                    item.entry,
+                    readable,
+                    "mirrored",
+                    item.declaration,
+                    item.sealed,
+                    first=new,
+                )
             )
         known = tuple(None if isinstance(e, Refused) else e for e in entries)
         return Mirrored(group.origin, growth.frontier.size, group.checkpoint, tuple(pending), known)

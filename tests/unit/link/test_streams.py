@@ -102,7 +102,7 @@ async def linked(folder: Path, *, run: bool = True) -> AsyncIterator[Pair]:
         Cosigner(COSIGNER.name, COSIGN),
         lambda _context: "zhuhai",
     )
-    link_pb2_grpc.add_PeerLinkServiceServicer_to_server(mirrors, server)
+    mirrors.attach(server)
     writers = Writers(
         writer,
         cast("PeerChannels", channels),
