@@ -5,6 +5,7 @@ both mirrored, with the rows beside them on either side. Parts at rest are small
 so that a million entries fit a test machine.
 """
 
+import os
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -52,7 +53,7 @@ class _Past:
 def _past() -> Iterator[_Past]:
     """Exchanges, one after the other. Encoding is the slow part: one set of bytes is filled in."""
     now = SystemClock().now()
-    at, blank, leaf = instant(now), uuid7(now), "cd" * 32
+    at, blank, leaf = instant(now), uuid7(now, os.urandom(10)), "cd" * 32
     party = ("cn.hengqin.window", "mo.fss", "service", "Method", "CONTRIB_QUERY")
     request = Request(at, blank, *party, 1, at, _SEALED, _VERDICT).encode()
     accepted = Accepted(at, blank, leaf, 1, _VERDICT).encode()
@@ -60,7 +61,7 @@ def _past() -> Iterator[_Past]:
     final = Final(at, blank, leaf, "released", verdict=_VERDICT).encode()
     old, old_leaf = blank.encode(), leaf.encode()
     while True:
-        exchange = uuid7(SystemClock().now())
+        exchange = uuid7(SystemClock().now(), os.urandom(10))
         new = exchange.encode()
         first = request.replace(old, new)
         asked = leaf_hex(first).encode()

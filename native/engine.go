@@ -97,7 +97,7 @@ func guarded(do func() answer) (a answer) {
 	return do()
 }
 
-// encode writes an answer as JSON: object keys sorted, no spaces, nothing escaped but what JSON asks.
+// encode writes an answer as JSON: keys sorted, no spaces, nothing escaped but what JSON asks.
 func encode(a answer) []byte {
 	var buffer bytes.Buffer
 	encoder := json.NewEncoder(&buffer)

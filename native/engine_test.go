@@ -65,7 +65,8 @@ func TestErrorsCarryOpaCodes(t *testing.T) {
 }
 
 func TestDeadlineStopsARunawayPolicy(t *testing.T) {
-	h := load(t, "package p\nr := numbers.range(1, 3000)\nx if { some a in r; some b in r; a * b < 0 }")
+	h := load(t, "package p\nr := numbers.range(1, 3000)\n"+
+		"x if { some a in r; some b in r; a * b < 0 }")
 	started := time.Now()
 	a := evaluate(h, nil, 100*time.Millisecond)
 	if a.Error == nil || a.Error.Code != "eval_cancel_error" {

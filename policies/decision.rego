@@ -51,7 +51,7 @@ verdict := "hold" if {
 
 # Sorted by rule, then by path, so that equal decisions are equal to the byte.
 sorted(findings) := [full(found) |
-	some key in sort({[found.rule, found.path, object.get(found, "role", "")] | some found in findings})
+	some key in sort({[one.rule, one.path, object.get(one, "role", "")] | some one in findings})
 	found := {"rule": key[0], "path": key[1], "role": key[2]}
 ]
 

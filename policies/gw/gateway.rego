@@ -52,7 +52,8 @@ worlds := {"prod": {"none", "real"}, "test": {"none", "synthetic"}}
 # METADATA
 # title: Replay
 # description: |
-#   A submission is fresh at the caller's own node, and its request id was not used for another body.
+#   A submission is fresh at the caller's own node, and its request id was not used for
+#   another body.
 # custom:
 #   id: GW-REPLAY-1
 #   articles: ["Project rule: replay"]
@@ -140,7 +141,13 @@ unprotected contains "crypto.sender_signed" if {
 	not input.crypto.sender_signed == true
 }
 
-hold contains {"rule": "GW-CLASS-2", "path": "fields", "role": "data_officer"} if fields.highest >= 4
+hold contains {
+	"rule": "GW-CLASS-2",
+	"path": "fields",
+	"role": "data_officer",
+} if {
+	fields.highest >= 4
+}
 
 # METADATA
 # title: Masking for those who do not decide

@@ -35,8 +35,8 @@ party := [
 ]
 
 field_keys := [
-	"class", "identifier", "label_allows", "labelled", "level", "name", "path", "required", "secret",
-	"sens_cn", "sens_mo",
+	"class", "identifier", "label_allows", "labelled", "level", "name", "path", "required",
+	"secret", "sens_cn", "sens_mo",
 ]
 
 required contains ["effective"]

@@ -32,7 +32,7 @@ def reply(handler: BaseHTTPRequestHandler, status: int, body: bytes, **headers: 
 def misbehaving(behaviour: Behaviour) -> Iterator[Wire]:
     wire = Wire(Address())
 
-    class Handler(BaseHTTPRequestHandler):
+    class Answering(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
@@ -48,7 +48,7 @@ def misbehaving(behaviour: Behaviour) -> Iterator[Wire]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             del format, args
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
     server.daemon_threads = True
     wire.address = Address("127.0.0.1", server.server_port)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))

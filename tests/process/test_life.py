@@ -141,7 +141,9 @@ def _renew(nodes: Processes, leaf: Path) -> None:
 def _serial(nodes: Processes, port: int) -> int:
     """Serial number of what a node shows to a new connection."""
     home = nodes.certificates / "zhuhai" / "parties" / HENGQIN
-    context = ssl.create_default_context(cafile=nodes.certificates / "trust" / "zhuhai.xbg.test.pem")
+    context = ssl.create_default_context(
+        cafile=nodes.certificates / "trust" / "zhuhai.xbg.test.pem"
+    )
     context.load_cert_chain(home / "tls.crt", home / "tls.key")
     context.set_alpn_protocols(["h2"])
     with (
@@ -278,7 +280,9 @@ async def test_metrics_and_readiness(nodes: Processes, people: Callers) -> None:
         assert status == 200
         found = _samples(text)
         assert found["xbgateway_fsyncs_total",] >= 2
-        ended = sum(value for name, value in found.items() if name[0] == "xbgateway_exchanges_total")
+        ended = sum(
+            value for name, value in found.items() if name[0] == "xbgateway_exchanges_total"
+        )
         assert ended >= 1
         await _linked(nodes, node)
         stopped = [value for name, value in found.items() if name[0] == "xbgateway_lane_stopped"]

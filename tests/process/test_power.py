@@ -102,7 +102,10 @@ def _told(error: BaseException) -> str:
 
 async def _while_the_sender_syncs(folder: Path, synchronous: str) -> None:
     """While the request is not synced, no entry reaches the peer and the caller hears nothing."""
-    async with cluster(folder, _prepared(("zhuhai",), synchronous)) as nodes, callers(nodes) as people:
+    async with (
+        cluster(folder, _prepared(("zhuhai",), synchronous)) as nodes,
+        callers(nodes) as people,
+    ):
         shim, mirror = Shim.of(nodes.store("zhuhai")), nodes.store("macao")
         await people.call(QUERY)
         await nodes.settle()
@@ -121,7 +124,10 @@ async def _while_the_sender_syncs(folder: Path, synchronous: str) -> None:
 
 async def _while_the_receiver_syncs(folder: Path, synchronous: str) -> None:
     """While the mirror is not synced, it is not cosigned, and no service is called."""
-    async with cluster(folder, _prepared(("macao",), synchronous)) as nodes, callers(nodes) as people:
+    async with (
+        cluster(folder, _prepared(("macao",), synchronous)) as nodes,
+        callers(nodes) as people,
+    ):
         shim, log = Shim.of(nodes.store("macao")), nodes.store("zhuhai")
         await people.call(QUERY)
         await nodes.settle()

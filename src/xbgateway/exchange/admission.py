@@ -24,7 +24,7 @@ from xbgateway.register import (
     standing,
     synthetic_verdict,
 )
-from xbgateway.seal import keyed_hash
+from xbgateway.seal import keyed_hash, random_bytes
 
 from .legs import Legs
 from .ports import Records
@@ -85,7 +85,7 @@ class Admission:
         recipient = self._recipient(submission)
         content = parse(method.request, submission.payload)
         return Admitted(
-            exchange=uuid7(now),
+            exchange=uuid7(now, random_bytes(10)),
             now=now,
             submission=submission,
             fingerprint=self.fingerprint(submission),

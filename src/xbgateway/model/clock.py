@@ -1,6 +1,5 @@
 """Time as a value: one reading per decision, and a clock that refuses to go back."""
 
-import os
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
@@ -61,9 +60,9 @@ def parse_instant(text: str) -> datetime:
     return moment.astimezone(UTC)
 
 
-def uuid7(moment: datetime) -> str:
-    """A UUID of version 7 (RFC 9562 §5.7): millisecond time, then 74 random bits."""
+def uuid7(moment: datetime, random: bytes) -> str:
+    """A UUID of version 7 (RFC 9562 §5.7): millisecond time, then 74 of ``random``'s 80 bits."""
     ms = int(moment.timestamp() * 1000)
-    tail = int.from_bytes(os.urandom(10))
+    tail = int.from_bytes(random)
     high, low = tail >> 68 & 0xFFF, tail & (1 << 62) - 1
     return str(UUID(int=ms << 80 | 7 << 76 | high << 64 | 2 << 62 | low))

@@ -6,6 +6,7 @@ connections beside it. Nothing here decides anything.
 
 from .lock import StoreLock
 from .logbook import Logbook
-from .sqlite import LogSpec, SqliteStore
+from .opening import LogSpec
+from .sqlite import SqliteStore
 
 __all__ = ["LogSpec", "Logbook", "SqliteStore", "StoreLock"]

@@ -21,12 +21,11 @@ from xbgateway.model.errors import Fatal, GatewayError, Reason, Unavailable
 from xbgateway.model.limits import GROUP_BYTES_MAX, GROUP_ENTRIES_MAX
 from xbgateway.model.outcome import Position
 from xbgateway.model.record import AlreadyOpen, Group, MirrorGroup, MirrorItem, Record, Stale
-from xbgateway.tlog import Checkpoint, NoteSigner, NoteVerifier
 
 from .lock import StoreLock
-from .logs import LogHead, restore, scrub, signed
+from .logs import LogHead, scrub, signed
+from .opening import LogSpec, connect, load_heads
 from .reader import Reader
-from .schema import migrate
 from .tails import Tails
 from .transaction import (
     HeldOperation,
@@ -43,15 +42,6 @@ from .transaction import (
 _SQLITE_MIN = 3_051_003
 # An idle log's cosignature is not worth an fsync of its own; it rides with the next group.
 _LAZY_S = 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class LogSpec:
-    """A log that the store shall have. Exactly one of signer and verifier is set."""
-
-    origin: str
-    signer: NoteSigner | None = None
-    verifier: NoteVerifier | None = None
 
 
 @dataclass(slots=True)
@@ -102,11 +92,11 @@ class SqliteStore:
         self.path = path
         self._lock = StoreLock(path)
         self._group_wait_s = group_wait_s
-        self._connection = self._connect(synchronous)
+        self._connection = _opened(path, synchronous, self._lock)
         self.reader = Reader(path)
         self.counts = StoreCounts()
         try:
-            self.heads = self._load(specs)
+            self.heads = load_heads(self._connection, specs)
         except BaseException:
             self._connection.close()
             self._lock.release()
@@ -125,76 +115,6 @@ class SqliteStore:
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
 
     # ---- opening ---------------------------------------------------------------------------
-
-    def _connect(self, synchronous: str) -> apsw.Connection:
-        try:
-            connection = apsw.Connection(str(self.path))
-            connection.set_busy_timeout(5000)
-            connection.pragma("journal_mode", "wal")
-            connection.pragma("synchronous", synchronous)
-            # Erased payloads must not linger in free pages.
-            connection.pragma("secure_delete", True)
-            connection.pragma("foreign_keys", True)
-            # Only this connection checkpoints; readers never do.
-            connection.pragma("wal_autocheckpoint", 4000)
-            connection.pragma("cache_size", -65536)
-            migrate(connection)
-        except apsw.Error as error:
-            self._lock.release()
-            raise Fatal(
-                Reason.STORE_UNAVAILABLE, f"the store {self.path.name} cannot be opened: {error}"
-            ) from error
-        except Fatal:
-            self._lock.release()
-            raise
-        return connection
-
-    def _load(self, specs: Sequence[LogSpec]) -> dict[str, LogHead]:
-        heads = {}
-        for spec in specs:
-            role = "own" if spec.signer else "mirror"
-            self._connection.execute(
-                "INSERT OR IGNORE INTO logs (origin, role) VALUES (?, ?)", (spec.origin, role)
-            )
-            row = self._connection.execute(
-                "SELECT id, size, checkpoint, held_size, held, stopped FROM logs WHERE origin = ?",
-                (spec.origin,),
-            ).fetchone()
-            assert row is not None
-            heads[spec.origin] = self._head(spec, role, row)
-        return heads
-
-    def _head(self, spec: LogSpec, role: str, row: tuple[Any, ...]) -> LogHead:
-        """Rebuild a head from its rows and hold it against the last checkpoint on record."""
-        row_number, size, note, held_size, held, stopped = row
-        frontier = restore(self._connection, row_number, size)
-        head = LogHead(
-            row_number, spec.origin, role, frontier, note, held_size, held, stopped,
-            spec.signer, spec.verifier,
-        )  # fmt: skip
-        if note is not None:
-            last = Checkpoint.parse(note.partition(b"\n\n")[0] + b"\n")
-            at = frontier if last.size == size else restore(self._connection, row_number, last.size)
-            if last.size > size or at.root() != last.root:
-                raise Fatal(
-                    Reason.STORE_CORRUPT,
-                    f"log {spec.origin} does not match its own checkpoint of size {last.size}",
-                    origin=spec.origin,
-                )
-            head.last = last
-        committed = self._connection.execute(
-            "SELECT size, root FROM roots WHERE log = ?", (row_number,)
-        ).fetchone()
-        if committed is not None and committed != (size, frontier.root()):
-            raise Fatal(
-                Reason.STORE_CORRUPT,
-                f"the rows of log {spec.origin} are not those that were committed",
-                origin=spec.origin,
-            )
-        if spec.signer is not None:
-            # A crash may have fallen between the commit and its checkpoint: sign it now.
-            head.checkpoint = signed(head, frontier)
-        return head
 
     def start(
         self,
@@ -425,6 +345,14 @@ class SqliteStore:
                 done.waiting.future.set_exception(done.result)
             else:
                 done.waiting.future.set_result(done.result)
+
+
+def _opened(path: Path, synchronous: str, lock: StoreLock) -> apsw.Connection:
+    try:
+        return connect(path, synchronous)
+    except Fatal:
+        lock.release()
+        raise
 
 
 def _result(operation: Operation, tx: Transaction) -> Any:

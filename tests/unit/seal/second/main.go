@@ -61,7 +61,8 @@ func private(seed []byte) (hpke.PrivateKey, []byte) {
 }
 
 func (m message) info(id []byte) []byte {
-	return []byte("xbg/v1/wrap\x00" + m.Sender + "\x00" + m.Recipient + "\x00" + hex.EncodeToString(id))
+	nodes := m.Sender + "\x00" + m.Recipient + "\x00"
+	return []byte("xbg/v1/wrap\x00" + nodes + hex.EncodeToString(id))
 }
 
 func (m message) open() string {
@@ -87,7 +88,8 @@ func (m message) seal() message {
 	random := make([]byte, 64)
 	must(rand.Read(random))
 	secret, salt := random[:32], random[32:]
-	sealed := must(hpke.Seal(key.PublicKey(), hpke.HKDFSHA256(), hpke.AES256GCM(), m.info(id), secret))
+	kdf, aead := hpke.HKDFSHA256(), hpke.AES256GCM()
+	sealed := must(hpke.Seal(key.PublicKey(), kdf, aead, m.info(id), secret))
 	wrap := append(append([]byte{1}, id...), sealed...)
 	commitment := commit(salt, payload)
 	aead, hh := box(secret, header, wrap, commitment)

@@ -1,0 +1,98 @@
+"""Opening a store: the writing connection, and the heads of its logs held against its rows.
+
+What does not match its own last checkpoint, or what the last commit said, is not opened: no new
+checkpoint is ever signed over damaged data.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from xbgateway.model.errors import Fatal, Reason
+from xbgateway.tlog import Checkpoint, NoteSigner, NoteVerifier
+
+from .logs import LogHead, restore, signed
+from .schema import migrate
+
+
+@dataclass(frozen=True, slots=True)
+class LogSpec:
+    """A log that the store shall have. Exactly one of signer and verifier is set."""
+
+    origin: str
+    signer: NoteSigner | None = None
+    verifier: NoteVerifier | None = None
+
+
+def connect(path: Path, synchronous: str) -> apsw.Connection:
+    """The writing connection. Raises ``Fatal(STORE_UNAVAILABLE | STORE_VERSION)``."""
+    try:
+        connection = apsw.Connection(str(path))
+        connection.set_busy_timeout(5000)
+        connection.pragma("journal_mode", "wal")
+        connection.pragma("synchronous", synchronous)
+        # Erased payloads must not linger in free pages.
+        connection.pragma("secure_delete", True)
+        connection.pragma("foreign_keys", True)
+        # Only this connection checkpoints; readers never do.
+        connection.pragma("wal_autocheckpoint", 4000)
+        connection.pragma("cache_size", -65536)
+        migrate(connection)
+    except apsw.Error as error:
+        raise Fatal(
+            Reason.STORE_UNAVAILABLE, f"the store {path.name} cannot be opened: {error}"
+        ) from error
+    return connection
+
+
+def load_heads(connection: apsw.Connection, specs: Sequence[LogSpec]) -> dict[str, LogHead]:
+    """Every log that the store shall have. Raises ``Fatal(STORE_CORRUPT)``."""
+    heads = {}
+    for spec in specs:
+        role = "own" if spec.signer else "mirror"
+        connection.execute(
+            "INSERT OR IGNORE INTO logs (origin, role) VALUES (?, ?)", (spec.origin, role)
+        )
+        row = connection.execute(
+            "SELECT id, size, checkpoint, held_size, held, stopped FROM logs WHERE origin = ?",
+            (spec.origin,),
+        ).fetchone()
+        assert row is not None
+        heads[spec.origin] = _head(connection, spec, role, row)
+    return heads
+
+
+def _head(connection: apsw.Connection, spec: LogSpec, role: str, row: tuple[Any, ...]) -> LogHead:
+    """Rebuild a head from its rows and hold it against the last checkpoint on record."""
+    row_number, size, note, held_size, held, stopped = row
+    frontier = restore(connection, row_number, size)
+    head = LogHead(
+        row_number, spec.origin, role, frontier, note, held_size, held, stopped,
+        spec.signer, spec.verifier,
+    )  # fmt: skip
+    if note is not None:
+        last = Checkpoint.parse(note.partition(b"\n\n")[0] + b"\n")
+        at = frontier if last.size == size else restore(connection, row_number, last.size)
+        if last.size > size or at.root() != last.root:
+            raise Fatal(
+                Reason.STORE_CORRUPT,
+                f"log {spec.origin} does not match its own checkpoint of size {last.size}",
+                origin=spec.origin,
+            )
+        head.last = last
+    committed = connection.execute(
+        "SELECT size, root FROM roots WHERE log = ?", (row_number,)
+    ).fetchone()
+    if committed is not None and committed != (size, frontier.root()):
+        raise Fatal(
+            Reason.STORE_CORRUPT,
+            f"the rows of log {spec.origin} are not those that were committed",
+            origin=spec.origin,
+        )
+    if spec.signer is not None:
+        # A crash may have fallen between the commit and its checkpoint: sign it now.
+        head.checkpoint = signed(head, frontier)
+    return head
