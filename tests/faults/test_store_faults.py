@@ -8,14 +8,16 @@ from pathlib import Path
 
 import apsw
 import pytest
-from tests.faults.evil import until
+from tests.faults.evil import meddle, until
 from tests.harness.corridors import fund, query
 from tests.harness.simulator import World, revision, world
 
 from xbgateway.core import specs
 from xbgateway.model.clock import SystemClock
+from xbgateway.model.entry import Accepted
 from xbgateway.model.errors import Fatal, Reason, Unavailable
 from xbgateway.model.outcome import Outcome
+from xbgateway.model.record import Append
 from xbgateway.policy.engine import EmbeddedEngine
 from xbgateway.policy.engine.port import Bundle, Snapshot
 from xbgateway.store import SqliteStore
@@ -222,6 +224,33 @@ async def test_a_clock_that_goes_back_stops_everything_until_it_has_caught_up(
         assert (await caller).outcome is Outcome.EXECUTED
         await w.settle()
         w.agree()
+
+
+async def test_a_clock_that_goes_back_after_acceptance_goes_on_from_there(
+    tmp_path: Path,
+) -> None:
+    """What was recorded stands: the request is not accepted a second time."""
+    shift = [timedelta()]
+    clock = SystemClock(lambda: datetime.now(UTC) + shift[0])
+    async with world(tmp_path, {"macao": fund}, clock=clock) as w:
+        await w.settle()
+
+        def back(append: Append) -> Append:
+            shift[0] = -timedelta(hours=1)
+            return append
+
+        meddle(w.nodes["macao"].core, back, Accepted)
+        caller = asyncio.create_task(w.submit("zhuhai", query()))
+        await asyncio.sleep(0.2)
+        assert shift[0]
+        assert not w.nodes["macao"].service.asked
+        shift[0] = timedelta()
+        finished = await caller
+        assert finished.outcome is Outcome.EXECUTED
+        assert w.nodes["macao"].service.asked == [finished.exchange]
+        await w.settle()
+        kinds = [p.entry.kind for p in w.agree().outcomes[finished.exchange].evidence]
+        assert kinds == ["request", "accepted", "answer", "final"]
 
 
 @dataclass

@@ -257,6 +257,7 @@ class Callers:
         self._open = open_until
         self._plain: dict[str, Any] = {}  # methods on channels without retries
         self.asked: list[Asked] = []
+        self.answers = 0  # how often somebody got one
         self._numbers = count(1)
         self._methods = {
             kind.name: kind.stub(
@@ -288,6 +289,7 @@ class Callers:
         self._same_exchange(asked, receipt.exchange_id)
         assert asked.answer in (None, answer), f"{asked.request_id} got another answer"
         asked.answer, asked.error = answer, None
+        self.answers += 1
         return True
 
     async def answer(self, asked: Asked) -> Message:

@@ -115,7 +115,7 @@ def _logs(node: str, path: Path) -> Iterator[StoredLog]:
             for entry in entries:
                 frontier.append(leaf_hash(entry))
                 roots.append(frontier.root())
-            yield StoredLog(node, *columns, entries=entries, roots=roots)
+            yield StoredLog(node, *columns, entries, roots)
 
 
 def _check_log(log: StoredLog, register: Register) -> None:
@@ -186,8 +186,8 @@ def _check_exchanges(logs: Mapping[str, Mapping[str, StoredLog]], report: Report
                     placed = Placed(Position(log.origin, writer, index), leaf_hex(raw), entry)
                     groups.setdefault(exchange, []).append(placed)
     for node, groups in views.items():
-        for exchange, placed in groups.items():
-            state = outcome(placed)
+        for exchange, members in groups.items():
+            state = outcome(members)
             assert not state.anomalies, f"{node}: {exchange}: {state.anomalies}"
             known = report.outcomes.setdefault(exchange, state)
             assert known.outcome is state.outcome, (

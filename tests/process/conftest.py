@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-
 from tests.harness.cluster import Callers, Processes, callers, cluster
 
 

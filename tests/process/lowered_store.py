@@ -8,11 +8,12 @@ import functools
 import sys
 from pathlib import Path
 
-import xbgateway.core
+from xbgateway import core
 from xbgateway.app import serve
+from xbgateway.store import SqliteStore
 
 if __name__ == "__main__":
     synchronous, config = sys.argv[1:]
-    lowered = functools.partial(xbgateway.core.SqliteStore, synchronous=synchronous)
-    xbgateway.core.SqliteStore = lowered  # type: ignore[assignment,misc]
+    lowered = functools.partial(SqliteStore, synchronous=synchronous)
+    setattr(core, SqliteStore.__name__, lowered)
     sys.exit(serve(Path(config)))

@@ -6,12 +6,13 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
-
 from tests.harness.cluster import KINDS, QUERY, Callers, Processes, query
+
 from xbgateway.api.socialsecurity.v1 import contribution_pb2 as c
 from xbgateway.client.tokens import TokenMint
 from xbgateway.demo.cluster import API, PARTIES
@@ -37,6 +38,11 @@ def _run(*command: str | Path) -> str:
     done = subprocess.run(command, capture_output=True, timeout=60, check=False)
     assert done.returncode == 0, (done.stdout + done.stderr).decode()
     return done.stdout.decode()
+
+
+def _tried(*command: str | Path) -> tuple[int, str]:
+    done = subprocess.run(command, capture_output=True, timeout=60, check=False)
+    return done.returncode, (done.stdout + done.stderr).decode()
 
 
 # ---- calling ---------------------------------------------------------------------------------
@@ -150,8 +156,7 @@ async def test_ghz_drives_the_node(nodes: Processes) -> None:
 def _tessera() -> str:
     """Tessera's fsck; the file system's has the same name."""
     found = shutil.which("fsck") or ""
-    told = subprocess.run([found, "--help"], capture_output=True, timeout=20, check=False)
-    if b"storage_url" in told.stderr + told.stdout:
+    if "storage_url" in _tried(found, "--help")[1]:
         return found
     if os.environ.get("CI") == "true":
         pytest.fail("CI needs the fsck of Tessera; another fsck was found")
@@ -176,20 +181,17 @@ async def test_fsck_accepts_every_log_of_both_stores(
                 continue
             folder = tmp_path / node / origin.replace("/", "_")
             size = Checkpoint.parse(newest.partition(b"\n\n")[0] + b"\n").size
-            for path, raw in export_files(
-                newest, size, lambda start, end, o=origin: reader.entries(o, start, end)
-            ):
+            for path, raw in export_files(newest, size, partial(reader.entries, origin)):
                 (folder / path).parent.mkdir(parents=True, exist_ok=True)
                 (folder / path).write_bytes(raw)
             key = bytes.fromhex(register.node(parse(origin).writer).log_key)
             vkey = folder.with_suffix(".vkey")
             vkey.write_text(NoteVerifier(origin, key).vkey)
-            told = subprocess.run(
-                [fsck, "--ui=false", f"--storage_url=file://{folder}/", f"--public_key={vkey}"],
-                capture_output=True, timeout=30, check=False,
-            )  # fmt: skip
+            _code, told = _tried(
+                *(fsck, "--ui=false", f"--storage_url=file://{folder}/", f"--public_key={vkey}")
+            )
             # Its exit status is 0 either way.
-            assert b"Successfully fsck'd log" in told.stderr + told.stdout, origin
+            assert "Successfully fsck'd log" in told, origin
             checked += 1
     assert checked >= 8  # two pairwise lanes and two control lanes, each as log and as mirror
 
@@ -204,12 +206,11 @@ async def test_openssl_accepts_the_certificates_under_their_own_root_only(
     for leaf in leaves:
         side = leaf.relative_to(nodes.certificates).parts[0]
         for domain in PARTIES:
-            done = subprocess.run(
-                ["openssl", "verify", "-x509_strict", "-CAfile", trust / f"{domain}.xbg.test.pem",
-                 "-untrusted", leaf, leaf],
-                capture_output=True, timeout=20, check=False,
-            )  # fmt: skip
-            assert (done.returncode == 0) is (domain == side), done.stderr.decode()
+            code, told = _tried(
+                *("openssl", "verify", "-x509_strict", "-untrusted", leaf),
+                *("-CAfile", trust / f"{domain}.xbg.test.pem", leaf),
+            )
+            assert (code == 0) is (domain == side), told
         text = _run("openssl", "x509", "-in", leaf, "-noout", "-ext", "subjectAltName")
         assert text.count("URI:spiffe://") == 1
 

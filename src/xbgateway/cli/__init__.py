@@ -5,12 +5,6 @@ must do without one: ``serve``, keys and certificates on disk, policies, and the
 decides nothing and never signs. What each command does stands in ``docs/cli.md``.
 """
 
-import os
-
-# Read by gRPC when it is first imported: with our ECDSA certificates this leaves TLS 1.2 no suite
-# that works, so that a node refuses it in the handshake already. TLS 1.3 has suites of its own.
-os.environ.setdefault("GRPC_SSL_CIPHER_SUITES", "ECDHE-RSA-AES256-GCM-SHA384")
-
 from xbgateway.cli.root import app, main
 
 __all__ = ["app", "main"]

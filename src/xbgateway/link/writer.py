@@ -17,7 +17,7 @@ import structlog
 
 from xbgateway.api.link.v1 import link_pb2, link_pb2_grpc
 from xbgateway.model.errors import GatewayError, Reason
-from xbgateway.model.limits import LINK_GROUPS_IN_FLIGHT_MAX
+from xbgateway.model.limits import LANE_RETRY_S_MAX, LINK_GROUPS_IN_FLIGHT_MAX
 from xbgateway.model.record import Group
 from xbgateway.tlog import Checkpoint, NoteVerifier, add_signatures, verify_cosignature_line
 
@@ -153,7 +153,7 @@ class _Stream:
                 delay_s = 0.1
             self._on_link(self._outlet.node, self._outlet.origin, False)
             await asyncio.sleep(delay_s)
-            delay_s = min(delay_s * 2, 5.0)
+            delay_s = min(delay_s * 2, max(LANE_RETRY_S_MAX, delay_s))
 
     async def _session(self) -> None:
         channel = self._channels.get(self._outlet.target)

@@ -97,8 +97,11 @@ REFUSAL_SOURCES_MAX = 1024
 KEEPALIVE_TIME_MS = 60_000
 KEEPALIVE_TIMEOUT_MS = 10_000
 KEEPALIVE_SERVER_MIN_MS = 20_000
-RECONNECT_BACKOFF_MS_MIN = 500
+# A node that restarts is back within two seconds: its peers shall not sleep for longer than that.
+RECONNECT_BACKOFF_MS_MIN = 200
 RECONNECT_BACKOFF_MS_MAX = 15_000
+# How long a lane waits at most before it asks its channel again; the channel has its own patience.
+LANE_RETRY_S_MAX = 1.0
 # How long the mirror waits for a payload that it asked for again.
 WANTED_WAIT_S = 5.0
 # A peer that sends nothing at all after opening a stream is cut.

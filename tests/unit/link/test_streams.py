@@ -332,3 +332,61 @@ async def test_a_writer_whose_mirror_holds_more_stops_itself(tmp_path: Path) -> 
     async with linked(tmp_path) as pair:
         await until(lambda: pair.writer.stopped(ORIGIN) == Reason.LOG_ROLLBACK)
         assert pair.mirror.size(ORIGIN) == 3
+
+
+class Peer(link_pb2_grpc.PeerLinkServiceServicer):
+    """A mirror that says at once that it stopped, for a reason of its own choice."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        self.asked = asyncio.Event()
+
+    async def Replicate(  # noqa: N802 - named by the service
+        self, request_iterator: AsyncIterator[Any], context: Any
+    ) -> AsyncIterator[link_pb2.ReplicateResponse]:
+        assert context.peer()
+        assert (await anext(request_iterator)).hello.node == "zhuhai"
+        self.asked.set()
+        yield link_pb2.ReplicateResponse(stopped=link_pb2.Stopped(reason=self.reason))
+
+
+@pytest.mark.parametrize(
+    ("reason", "stops"),
+    [
+        (str(Reason.LOG_FORK), True),
+        (str(Reason.CHECKPOINT_SIGNATURE), True),
+        (str(Reason.STORE_UNAVAILABLE), False),
+        (str(Reason.STORE_CORRUPT), False),
+        (str(Reason.LINK_PROTOCOL), False),
+        ("A_REASON_OF_TOMORROW", False),
+        ("", False),
+    ],
+)
+async def test_only_what_speaks_against_the_log_stops_it(
+    tmp_path: Path, reason: str, stops: bool
+) -> None:
+    server, channels, peer = grpc.aio.server(), Plain(), Peer(reason)
+    target = Target(f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}", "m.test", "macao")
+    link_pb2_grpc.add_PeerLinkServiceServicer_to_server(peer, server)
+    await server.start()
+    store = own(tmp_path / "writer.db")
+    writers = Writers(
+        store,
+        cast("PeerChannels", channels),
+        [Outlet(ORIGIN, "macao", target, COSIGNER)],
+        "zhuhai",
+        lambda _node, _origin, _up: None,
+    )
+    store.start(writers.grown)
+    running = asyncio.create_task(writers.run())
+    await asyncio.wait_for(peer.asked.wait(), 5)
+    if stops:
+        await until(lambda: store.stopped(ORIGIN) == reason)
+    else:
+        await asyncio.sleep(0.1)  # time for it to do the wrong thing
+        assert store.stopped(ORIGIN) is None
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await channels.close()
+    await server.stop(0.1)
+    await store.stop()

@@ -88,8 +88,8 @@ func (m message) seal() message {
 	random := make([]byte, 64)
 	must(rand.Read(random))
 	secret, salt := random[:32], random[32:]
-	kdf, aead := hpke.HKDFSHA256(), hpke.AES256GCM()
-	sealed := must(hpke.Seal(key.PublicKey(), kdf, aead, m.info(id), secret))
+	kdf, cipher := hpke.HKDFSHA256(), hpke.AES256GCM()
+	sealed := must(hpke.Seal(key.PublicKey(), kdf, cipher, m.info(id), secret))
 	wrap := append(append([]byte{1}, id...), sealed...)
 	commitment := commit(salt, payload)
 	aead, hh := box(secret, header, wrap, commitment)
