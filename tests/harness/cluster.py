@@ -10,7 +10,7 @@ import random
 import signal
 import socket
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -41,6 +41,18 @@ from xbgateway.demo.register import FUND, HENGQIN, ZHUHAI
 
 ROOT = Path(__file__).resolve().parents[2]
 AGAIN = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED})
+
+
+async def eventually(
+    holds: Callable[[], bool | Awaitable[bool]], timeout_s: float, every_s: float = 0.05
+) -> None:
+    """Wait until something outside this process holds. Raises ``TimeoutError``."""
+    async with asyncio.timeout(timeout_s):
+        while True:
+            found = holds()
+            if found if isinstance(found, bool) else await found:
+                return
+            await asyncio.sleep(every_s)
 
 
 @dataclass
@@ -92,9 +104,7 @@ class Processes(Cluster):
 
     async def settle(self, timeout_s: float = 30.0) -> None:
         """Until both mirrors are complete and nothing waits at either node."""
-        async with asyncio.timeout(timeout_s):
-            while not self._settled():
-                await asyncio.sleep(0.05)
+        await eventually(self._settled, timeout_s)
 
     def _settled(self) -> bool:
         seen = [sizes(path) for path in self.stores().values()]
@@ -333,9 +343,7 @@ class Callers:
 
     async def done(self, asked: Asked, timeout_s: float = 60.0) -> Asked:
         """Ask until the end."""
-        async with asyncio.timeout(timeout_s):
-            while not await self.once(asked):
-                await asyncio.sleep(0.1)
+        await eventually(lambda: self.once(asked), timeout_s, every_s=0.1)
         return asked
 
     async def call(self, kind: Kind, timeout_s: float = 60.0) -> Asked:

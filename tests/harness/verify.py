@@ -100,13 +100,15 @@ def _rows(path: Path, sql: str) -> list[tuple]:  # type: ignore[type-arg] # each
 def _logs(node: str, path: Path) -> Iterator[StoredLog]:
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)) as connection:
         connection.execute("BEGIN")
-        for row, *columns in connection.execute("SELECT * FROM logs ORDER BY id").fetchall():
+        rows = connection.execute(
+            "SELECT id, origin, role, size, checkpoint, held_size, held, stopped FROM logs"
+        ).fetchall()
+        for row, origin, role, size, checkpoint, held_size, held, stopped in rows:
             first = row << INDEX_BITS
             found = connection.execute(
                 "SELECT pos, entry FROM entries WHERE pos >= ? AND pos < ? ORDER BY pos",
                 (first, first + (1 << INDEX_BITS)),
             ).fetchall()
-            origin, _role, size = columns[:3]
             assert [pos - first for pos, _ in found] == list(range(size)), (
                 f"{node}: {origin} has {len(found)} rows for {size} entries"
             )
@@ -115,7 +117,9 @@ def _logs(node: str, path: Path) -> Iterator[StoredLog]:
             for entry in entries:
                 frontier.append(leaf_hash(entry))
                 roots.append(frontier.root())
-            yield StoredLog(node, *columns, entries, roots)
+            yield StoredLog(
+                node, origin, role, size, checkpoint, held_size, held, stopped, entries, roots
+            )
 
 
 def _check_log(log: StoredLog, register: Register) -> None:

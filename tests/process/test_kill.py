@@ -7,7 +7,7 @@ not synced is taken from it, as a power cut would.
 import asyncio
 import os
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Literal
@@ -24,6 +24,7 @@ from tests.harness.cluster import (
     callers,
     check_effects,
     cluster,
+    eventually,
 )
 from tests.harness.scale import scaled
 from tests.harness.shim import Shim
@@ -62,13 +63,13 @@ async def _nodes_alive(of: Processes) -> None:
 async def _goes_on(people: Callers) -> None:
     """Until some more callers got their answers."""
     wanted = people.answers + len(LOAD)
-    async with asyncio.timeout(30):
-        while people.answers < wanted:
-            await asyncio.sleep(0.02)
+    await eventually(lambda: people.answers >= wanted, 30, every_s=0.02)
 
 
 @pytest.mark.timeout(60 + 5 * ROUNDS)
-async def test_nothing_is_lost_doubled_or_unexplained(tmp_path: Path) -> None:
+async def test_nothing_is_lost_doubled_or_unexplained(
+    tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
     chance = random.Random(SEED)
     async with cluster(tmp_path) as nodes:
         async with callers(nodes) as people:
@@ -88,7 +89,7 @@ async def test_nothing_is_lost_doubled_or_unexplained(tmp_path: Path) -> None:
         ends = check_effects(nodes, people.asked)
         report = examine(nodes.stores(), nodes.register)
         _explained(people.asked, report.outcomes)
-        print(f"{ROUNDS} rounds, {len(people.asked)} requests, {report.entries} entries: {ends}")
+        record_property("ends", f"{ROUNDS} rounds, {report.entries} entries, {ends}")
         assert ends["answered"] > ROUNDS
 
 
@@ -129,7 +130,6 @@ async def test_a_power_cut_around_each_sync_of_an_exchange(tmp_path: Path) -> No
                 if not cut:
                     break
                 died = {node: step if node in cut else died[node] for node in died}
-            print(f"power cuts {when} a sync: {died}")
             # The sender syncs its request and its last word; the receiver the request in its
             # mirror, its acceptance and its answer.
             assert 2 <= died["zhuhai"] < STEPS_MAX - 1
@@ -188,15 +188,18 @@ async def _cut(
 async def _agree(nodes: Processes, people: Callers) -> None:
     await nodes.settle()
     await nodes.stop()
-    ends = check_effects(nodes, people.asked)
+    check_effects(nodes, people.asked)
     _explained(people.asked, examine(nodes.stores(), nodes.register).outcomes)
-    print(ends)
 
 
 async def _quiet(shim: Shim) -> None:
-    before = -1
-    while before != (before := shim.syncs()):
-        await asyncio.sleep(QUIET_S)
+    seen = [-1]
+
+    def unchanged() -> bool:
+        seen.append(shim.syncs())
+        return seen[-1] == seen[-2]
+
+    await eventually(unchanged, 30, every_s=QUIET_S)
 
 
 async def _dies(process: asyncio.subprocess.Process, asking: asyncio.Task[Asked]) -> bool:

@@ -27,6 +27,7 @@ from tests.harness.cluster import (
     Callers,
     Kind,
     Processes,
+    eventually,
 )
 from tests.harness.scale import scaled
 from tests.harness.verify import sizes
@@ -91,9 +92,7 @@ async def test_sigterm_lets_what_runs_come_to_its_end(
 async def _acts(nodes: Processes, kind: Kind) -> None:
     """Until the agency has one more effect than now."""
     before = len(nodes.effects(kind.agency))
-    async with asyncio.timeout(10):
-        while len(nodes.effects(kind.agency)) == before:
-            await asyncio.sleep(0.02)
+    await eventually(lambda: len(nodes.effects(kind.agency)) > before, 10, every_s=0.02)
 
 
 async def _refused(config: Path) -> tuple[int, str]:
@@ -164,9 +163,11 @@ async def test_certificates_are_renewed_while_it_serves(nodes: Processes, people
         _renew(nodes, leaf)
         wanted = x509.load_pem_x509_certificate(leaf.read_bytes()).serial_number
         assert wanted != before
-        async with asyncio.timeout(10):
-            while await asyncio.to_thread(_serial, nodes, port) != wanted:
-                await asyncio.sleep(0.2)
+
+        async def shown() -> bool:
+            return await asyncio.to_thread(_serial, nodes, port) == wanted
+
+        await eventually(shown, 10, every_s=0.2)
         await asyncio.sleep(1.0)  # the channels to the peer and to the agency are renewed too
     # Also lanes that had nothing to send: the next key or register would wait for them.
     await nodes.settle()
@@ -217,9 +218,7 @@ async def test_sealing_keys_rotate_under_load(nodes: Processes, people: Callers)
                 stdout=asyncio.subprocess.DEVNULL,
             )
             assert await process.wait() == 0
-        async with asyncio.timeout(15):
-            while len(set(_sealing_keys(nodes)) - known) != 1:
-                await asyncio.sleep(0.1)
+        await eventually(lambda: len(set(_sealing_keys(nodes)) - known) == 1, 15)
         await asyncio.sleep(0.5)
     mine = people.asked[first:]
     assert len(mine) > 20
@@ -254,14 +253,13 @@ async def test_a_peer_that_is_away_gets_everything_later(nodes: Processes, peopl
     known = await people.gateways[HENGQIN].get_exchange(told[0].exchange)
     assert known.outcome == exchange_pb2.OUTCOME_PENDING
     await nodes.restart("macao")
-    async with asyncio.timeout(20 + behind / 20):
-        while len(nodes.effects("macao")) < acted + behind:
-            await asyncio.sleep(0.2)
+    all_of_it = acted + behind
+    await eventually(lambda: len(nodes.effects("macao")) >= all_of_it, 20 + behind / 20, 0.2)
     await nodes.settle(60)
     for one in told[:: max(1, len(told) // 50)]:
         await people.done(one)
         assert one.answer is not None, str(one.error)
-    assert len(nodes.effects("macao")) == acted + behind
+    assert len(nodes.effects("macao")) == all_of_it
 
 
 # ---- telling -----------------------------------------------------------------------------------
@@ -306,13 +304,13 @@ def _samples(text: str) -> dict[tuple[str, ...], float]:
 
 async def _linked(nodes: Processes, node: str) -> None:
     """Until every stream of a node to its peer is up."""
-    async with asyncio.timeout(10):
-        while True:
-            found = _samples((await asyncio.to_thread(_get, nodes, node, "/metrics"))[1])
-            up = [value for name, value in found.items() if name[0] == "xbgateway_link_connected"]
-            if up == [1.0, 1.0]:
-                return
-            await asyncio.sleep(0.1)
+
+    async def up() -> bool:
+        found = _samples((await asyncio.to_thread(_get, nodes, node, "/metrics"))[1])
+        links = [value for name, value in found.items() if name[0] == "xbgateway_link_connected"]
+        return links == [1.0, 1.0]
+
+    await eventually(up, 10)
 
 
 def _canaries(nodes: Processes, proof: life.ProofOfLifeAttestation) -> dict[str, bytes]:

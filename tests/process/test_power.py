@@ -20,6 +20,7 @@ from tests.harness.cluster import (
     callers,
     check_effects,
     cluster,
+    eventually,
 )
 from tests.harness.shim import Shim
 from tests.harness.verify import examine, sizes
@@ -106,7 +107,7 @@ def _told(error: BaseException) -> str:
     return str(error)
 
 
-# ---- a sync that does not come back ---------------------------------------------------------------
+# ---- a sync that does not come back -------------------------------------------------------------
 
 
 async def _said_too_early(folder: Path, synchronous: str) -> list[str]:
@@ -168,9 +169,7 @@ def _held(store: Path) -> int:
 
 
 async def _held_all(store: Path) -> None:
-    async with asyncio.timeout(10):
-        while _held(store) < sizes(store)[LANE]:
-            await asyncio.sleep(0.05)
+    await eventually(lambda: _held(store) >= sizes(store)[LANE], 10)
 
 
 async def test_the_sync_comes_before_the_word(tmp_path: Path) -> None:

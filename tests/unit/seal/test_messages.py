@@ -83,9 +83,7 @@ def test_truncated_bodies_are_refused(cut: int) -> None:
     assert refusal(sealed=ONE.sealed[:-cut]) is Reason.SEAL_BROKEN
 
 
-@pytest.mark.parametrize(
-    "more", [b"\0", b"x" * 16, ONE.sealed], ids=["zero", "block", "itself"]
-)
+@pytest.mark.parametrize("more", [b"\0", b"x" * 16, ONE.sealed], ids=["zero", "block", "itself"])
 def test_extended_bodies_are_refused(more: bytes) -> None:
     assert refusal(sealed=ONE.sealed + more) is Reason.SEAL_BROKEN
 
