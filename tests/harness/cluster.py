@@ -11,7 +11,7 @@ import signal
 import socket
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, closing
+from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -131,21 +131,13 @@ def _quiet_ports() -> Ports:
     A node that is down for a second would else now and then find its port taken by a client that
     tried to reach it.
     """
-    found: list[int] = []
+    found: set[int] = set()
     while len(found) < 4:
         port = random.SystemRandom().randrange(20_000, 32_000)
-        if port not in found and _free(port):
-            found.append(port)
-    return Ports(*found)
-
-
-def _free(port: int) -> bool:
-    with socket.socket() as one:
-        try:
+        with socket.socket() as one, suppress(OSError):
             one.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
+            found.add(port)
+    return Ports(*found)
 
 
 @asynccontextmanager

@@ -15,7 +15,7 @@ OURS = {Reason.ENTRY_INVALID, Reason.ENTRY_VERSION}
 
 
 @given(entries)
-@settings(max_examples=scaled(300), deadline=None)
+@settings(max_examples=scaled(150), deadline=None)
 def test_what_is_written_is_read_back(entry: Entry) -> None:
     raw = entry.encode()
     assert decode(raw) == entry
@@ -62,7 +62,7 @@ json_values = st.recursive(
 
 
 @given(entries, st.data())
-@settings(max_examples=scaled(200), deadline=None)
+@settings(max_examples=scaled(100), deadline=None)
 def test_a_field_of_another_kind_is_refused(entry: Entry, data: st.DataObject) -> None:
     body = json.loads(entry.encode())
     name = data.draw(st.sampled_from(sorted(body)))
@@ -73,7 +73,7 @@ def test_a_field_of_another_kind_is_refused(entry: Entry, data: st.DataObject) -
 
 
 @given(st.binary(max_size=300))
-@settings(max_examples=scaled(200), deadline=None)
+@settings(max_examples=scaled(100), deadline=None)
 def test_garbage_is_refused_and_nothing_else_is_raised(raw: bytes) -> None:
     found = read(raw)
     assert isinstance(found, Refused)

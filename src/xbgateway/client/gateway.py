@@ -4,6 +4,7 @@ Every method raises :class:`~xbgateway.client.errors.GatewayCallError`. Calls on
 :meth:`Gateway.channel` raise gRPC's own error; ``GatewayCallError.of`` reads it.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -150,7 +151,8 @@ class Gateway:
         """Call a stub's method over :meth:`channel`, and fetch the receipt of its exchange.
 
         The same ``request_id`` with the same request gives the stored answer; so a caller that
-        got an error after the effect (its ``request_id`` is in the error) just asks again.
+        got an error after the effect (its ``request_id`` is in the error) just asks again. A
+        receipt without entries could not be fetched just now: :meth:`receipt` gives it later.
         """
         said = References(purpose, scenario, references, recipient, case_id).metadata()
         sent = dict(submission())
@@ -164,9 +166,17 @@ class Gateway:
         answer = await _explained(call, sent["xb-request-id"])
         told = dict(await call.trailing_metadata() or ())
         exchange_id = str(told.get("xb-exchange-id", ""))
+        try:
+            proven = await self._proven(exchange_id, sent["xb-request-id"])
+        except (GatewayCallError, asyncio.CancelledError):
+            # The answer is here; its proofs wait in the logs. A node that drains just now must
+            # not make the caller lose what it has.
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                raise
+            proven = ()
         return answer, Receipt(
             exchange_id,
-            await self._proven(exchange_id, sent["xb-request-id"]),
+            proven,
             str(told.get("xb-outcome", "")).removeprefix(OUTCOME_PREFIX).upper(),
             _listed(told, "xb-dropped-fields"),
             _listed(told, "xb-masked-fields"),

@@ -90,7 +90,7 @@ NAME_CHARS_MAX = 256
 STATUS_DETAILS_BYTES_MAX = 4 * 1024
 TRAILER_LIST_CHARS_MAX = 1024
 # Time kept back from a caller's deadline, so that the exchange id still reaches the caller.
-ANSWER_MARGIN_MS = 30
+ANSWER_MARGIN_MS = 100
 # Sources whose refusals are told apart between two readings; the rest share one name.
 REFUSAL_SOURCES_MAX = 1024
 # Client keepalive; a server's minimum must be strictly below half of it (grpc#28830).

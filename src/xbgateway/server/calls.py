@@ -23,7 +23,8 @@ async def run(path: Path, submission: Submission, context: Context) -> Finished:
     Raises ``Ended`` for any other end, also while it has none and the time is over, and
     ``GatewayError`` where nothing was accepted.
     """
-    wait_s = time_left_s(context) - limits.ANSWER_MARGIN_MS / 1000
+    left_s = time_left_s(context)
+    wait_s = max(left_s / 2, left_s - limits.ANSWER_MARGIN_MS / 1000)
     try:
         async with asyncio.timeout(wait_s) as bound:
             finished = await path.call(submission)

@@ -134,7 +134,12 @@ def of_finished(finished: Finished, language: str, page: str) -> Failure:
         metadata=metadata,
         retry_s=_RETRY_S[reason] if finished.outcome is Outcome.PENDING else None,
     )
-    return _failure(told, language, page, exchange_trailers(finished))
+    trailers = exchange_trailers(finished)
+    if finished.outcome is Outcome.PENDING:
+        # The caller's time is over: a retry inside gRPC would be cut by the same deadline, and
+        # the exchange id would be lost with this answer (gRFC A6).
+        trailers = (*trailers, ("grpc-retry-pushback-ms", "-1"))
+    return _failure(told, language, page, trailers)
 
 
 def exchange_trailers(finished: Finished) -> Trailers:
