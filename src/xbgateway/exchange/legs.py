@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -17,7 +18,7 @@ from xbgateway.model.decision import Decision
 from xbgateway.model.entry import Answer, Request, Sealed, Verdict, header
 from xbgateway.model.errors import Reason, Refused, Unavailable
 from xbgateway.model.facts import Facts, Moment, Standing
-from xbgateway.model.limits import INLINE_PAYLOAD_BYTES_MAX, STANDINGS_CACHED_MAX
+from xbgateway.model.limits import FIRST_KEY_WAIT_S, INLINE_PAYLOAD_BYTES_MAX, STANDINGS_CACHED_MAX
 from xbgateway.model.record import (
     Beside,
     Effect,
@@ -71,11 +72,20 @@ class Peer:
         self._sending: SendingEpochs | None = None
         self._key_id = ""
         self._receiving = ReceivingEpochs(node, me)
+        self._known = asyncio.Event()
+
+    async def heard(self) -> None:
+        """Give a peer that has just been linked a moment to announce its first key."""
+        if self._sending is None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(FIRST_KEY_WAIT_S):
+                    await self._known.wait()
 
     def announced(self, bundle: KeyBundle) -> None:
         """The peer announced a sealing key; the newest one is used from now on."""
         self._sending = SendingEpochs(self._me, bundle)
         self._key_id = bundle.key_id
+        self._known.set()
 
     def sending(self) -> tuple[SendingEpochs, str]:
         """Epochs towards the peer's newest key. Raises ``Unavailable``."""

@@ -107,6 +107,7 @@ class Outbound:
             try:
                 if submission.validate_only or decided.decision.verdict != "allow":
                     return await self._not_sent(admitted, decided)
+                await self._legs.peers[admitted.peer].heard()
                 permitted = self._legs.minimise(decided, admitted.content)  # 4
                 flight = await self._send(admitted, decided, permitted)  # 5, 6
                 return await self._flights.wait(flight.exchange)  # 7 .. 10: replies.py

@@ -151,6 +151,9 @@ class _Stream:
                     raise
                 # gRPC cancels what runs on a channel that is closed: certificates were renewed.
                 delay_s = 0.1
+            except Exception:  # noqa: BLE001 - one stream's accident must not end the others
+                # A call that broke between two of our steps raises what gRPC happens to have.
+                _log.exception("link_failed", peer=self._outlet.node, origin=self._outlet.origin)
             self._on_link(self._outlet.node, self._outlet.origin, False)
             await asyncio.sleep(delay_s)
             delay_s = min(delay_s * 2, max(LANE_RETRY_S_MAX, delay_s))

@@ -122,3 +122,5 @@ CONNECTION_AGE_GRACE_S = 300
 STREAM_STALL_S_MAX = 60
 # A retired sealing key still opens what was sealed for it; far beyond the delivery horizon.
 SEALING_RETIRED_S = 7 * 24 * 3600.0
+# How long a caller waits for a peer that has never announced a sealing key yet.
+FIRST_KEY_WAIT_S = 3.0
