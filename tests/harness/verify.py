@@ -158,9 +158,12 @@ def _check_mirrors(logs: Mapping[str, Mapping[str, StoredLog]], *, settled: bool
             assert log.size <= own.size, f"{log.name} is ahead of its log ({log.size}/{own.size})"
             assert own.entries[: log.size] == log.entries, f"{log.name} is not a prefix"
             assert own.held_size <= log.size, f"{log.name}: a receipt for what is not held"
-            # A control lane may end with an anchor that its writer put there while it was stopped.
-            if settled and is_data(log.origin):
-                assert log.size == own.size, f"{log.name} lacks {own.size - log.size} entries"
+            if settled:
+                # Only anchors, which a node writes by itself every second until it is stopped, may
+                # come too late for the mirror, and those stand in control lanes alone.
+                lacking = [decode(raw) for raw in own.entries[log.size :]]
+                late = [e for e in lacking if is_data(log.origin) or not isinstance(e, Anchor)]
+                assert not late, f"{log.name} lacks {late}"
 
 
 def _check_anchors(logs: Mapping[str, Mapping[str, StoredLog]]) -> None:
