@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
-from xbgateway.model.clock import LOCAL, parse_instant, uuid7
+from xbgateway.model.clock import LOCAL, instant, parse_instant, uuid7
 from xbgateway.model.decision import Finding
 from xbgateway.model.errors import Reason, Refused
 from xbgateway.model.facts import Facts, Leg, Standing
@@ -57,8 +57,8 @@ class Admission:
         self._records = records
         self._counting_key = counting_key
 
-    def admit(self, submission: Submission, now: datetime) -> Admitted:
-        """Check what is asked; decode what is carried.
+    def admit(self, submission: Submission, fingerprint: bytes, now: datetime) -> Admitted:
+        """Check what is asked; decode what is carried. ``fingerprint`` is the submission's.
 
         Raises ``Refused`` with a reason of its own for each thing that is wrong.
         """
@@ -88,7 +88,7 @@ class Admission:
             exchange=uuid7(now, random_bytes(10)),
             now=now,
             submission=submission,
-            fingerprint=self.fingerprint(submission),
+            fingerprint=fingerprint,
             recipient=recipient,
             peer=self._register.party(recipient).node,
             method=method,
@@ -147,7 +147,7 @@ class Admission:
         )
         moment = self._legs.moment(
             admitted.exchange,
-            admitted.now,
+            instant(admitted.now),
             content.paths(),
             len(content.subject_tokens()),
             synthetic_verdict(content.identifiers()),
@@ -219,11 +219,11 @@ class Admission:
             references=declaration.references,
         )
 
-    def declared_facts(self, standing: Standing, declaration: Declaration, now: datetime) -> Facts:
+    def declared_facts(self, standing: Standing, declaration: Declaration, at: str) -> Facts:
         """A leg as its recipient sees it: on the signed declaration, before anything is opened."""
         moment = self._legs.moment(
             declaration.exchange,
-            now,
+            at,
             declaration.fields,
             declaration.subjects,
             declaration.synthetic,
@@ -232,12 +232,12 @@ class Admission:
         return Facts(standing, moment)
 
     def content_facts(
-        self, standing: Standing, exchange: str, content: Content, tls: str, now: datetime
+        self, standing: Standing, exchange: str, content: Content, tls: str, at: str
     ) -> Facts:
         """A leg as its sender sees it: on the content itself."""
         moment = self._legs.moment(
             exchange,
-            now,
+            at,
             content.paths(),
             len(content.subject_tokens()),
             synthetic_verdict(content.identifiers()),
@@ -245,14 +245,14 @@ class Admission:
         )
         return Facts(standing, moment)
 
-    def least_facts(self, standing: Standing, declaration: Declaration, now: datetime) -> Facts:
+    def least_facts(self, standing: Standing, declaration: Declaration, at: str) -> Facts:
         """The answer leg with nothing but its required fields: denied like this, denied for sure.
 
         Asked before delivery, so that a certain denial refuses before the effect, not after.
         """
-        required = tuple(sorted(f.path for f in standing.fields if f.required))
+        required = self.method(declaration).answer.required
         moment = self._legs.moment(
-            declaration.exchange, now, required, declaration.subjects, "none", declaration.tls
+            declaration.exchange, at, required, declaration.subjects, "none", declaration.tls
         )
         return Facts(standing, moment)
 

@@ -144,11 +144,11 @@ class Delivery:
         self, pending: Pending, opened: Opened, answered: Answered, now: datetime
     ) -> None:
         """Steps 7 to 9: the answer is a transfer of its own."""
-        declaration, entry = opened.declaration, opened.entry
+        declaration, entry, at = opened.declaration, opened.entry, instant(now)
         peer = self._topology.peer_of(pending.position.origin)
         standing = self._admission.standing(declaration, "answer")
         if answered.code:
-            facts = self._admission.least_facts(standing, declaration, now)
+            facts = self._admission.least_facts(standing, declaration, at)
             decided = await self._legs.decide(facts)
             refuse_denied(decided, "answer")
             payload = f"{answered.code}\n{answered.message}".encode()
@@ -159,7 +159,7 @@ class Delivery:
         else:
             content = self._admission.content(declaration, answered.payload, "answer")
             facts = self._admission.content_facts(
-                standing, entry.exchange, content, declaration.tls, now
+                standing, entry.exchange, content, declaration.tls, at
             )
             decided = await self._legs.decide(facts)  # 7
             refuse_denied(decided, "answer")
@@ -189,7 +189,7 @@ class Delivery:
             register_version=standing.register_version,
         )
         draft = Answer(
-            at=instant(now),
+            at=at,
             exchange=entry.exchange,
             request=opened.leaf,
             status=status,  # type: ignore[arg-type] # one of two literals, set above

@@ -101,8 +101,9 @@ class Inbound:
     async def _admit_and_open(self, pending: Pending, entry: Request) -> Opened | None:
         """Steps 2 to 5. ``None`` where the request ended otherwise: expired or held."""
         leaf, now = leaf_hex(pending.entry), self._clock.now()
+        at = instant(now)
         if now > parse_instant(entry.not_after):
-            await self._word.record(pending, None, Expired(instant(now), entry.exchange, leaf), [])
+            await self._word.record(pending, None, Expired(at, entry.exchange, leaf), [])
             return None
         self._unseen(pending, entry)
         pending = await self._legs.with_payload(self._peers, entry, pending)
@@ -114,7 +115,7 @@ class Inbound:
             )
         standing = self._admission.standing(declaration, "request")
         decided = await self._legs.decide(
-            self._admission.declared_facts(standing, declaration, now)
+            self._admission.declared_facts(standing, declaration, at)
         )  # 3
         if decided.decision.verdict == "hold":
             await self._hold(pending, entry, leaf, decided, now)
@@ -122,7 +123,7 @@ class Inbound:
         refuse_denied(decided, "request")
         least = await self._legs.decide(
             self._admission.least_facts(
-                self._admission.standing(declaration, "answer"), declaration, now
+                self._admission.standing(declaration, "answer"), declaration, at
             )
         )
         refuse_denied(least, "answer")
@@ -131,14 +132,14 @@ class Inbound:
         payload = self._legs.minimise(decided, content).payload
         wrapped, key = self._legs.new_key()
         accepted = Accepted(
-            at=instant(now),
+            at=at,
             exchange=entry.exchange,
             request=leaf,
             control=self._ledger.size(self._topology.control_out(peer)),
             verdict=decided.verdict,
         )
         effects: list[Effect] = [
-            KeepKey(entry.exchange, wrapped, instant(now)),
+            KeepKey(entry.exchange, wrapped, at),
             KeepPart(entry.exchange, "request", seal_at_rest(key, b"request", payload)),
             KeepPart(
                 entry.exchange,

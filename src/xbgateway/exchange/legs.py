@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
-from xbgateway.model.clock import LOCAL, instant, parse_instant
+from xbgateway.model.clock import LOCAL, parse_instant
 from xbgateway.model.decision import Decision
 from xbgateway.model.entry import Answer, Request, Sealed, Verdict, header
 from xbgateway.model.errors import Reason, Refused, Unavailable
@@ -28,6 +28,7 @@ from xbgateway.model.record import (
     KeepUntil,
     Pending,
 )
+from xbgateway.policy.memo import Decided as Made
 from xbgateway.policy.memo import Decider
 from xbgateway.register import Content
 from xbgateway.seal import (
@@ -37,7 +38,6 @@ from xbgateway.seal import (
     RestKey,
     SealingKeyRing,
     SendingEpochs,
-    commit,
     open_sealed,
     random_bytes,
     seal,
@@ -51,16 +51,33 @@ from .stages import Permitted
 _WRAPS_REMEMBERED = 64
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Decided:
     """A decision with the documents it can be recomputed from."""
 
     facts: Facts
-    facts_bytes: bytes
-    input_bytes: bytes
-    decision_bytes: bytes
-    decision: Decision
-    verdict: Verdict
+    made: Made
+    standing_digest: str
+
+    @property
+    def decision(self) -> Decision:
+        """What was decided."""
+        return self.made.decision
+
+    @cached_property
+    def facts_bytes(self) -> bytes:
+        """The recorded form of the facts; made only where the decision goes on record."""
+        return facts_bytes(self.facts, self.standing_digest)
+
+    @cached_property
+    def verdict(self) -> Verdict:
+        """The digests that stand in an entry."""
+        return Verdict(
+            facts=hashlib.sha256(self.facts_bytes).hexdigest(),
+            input=self.decision.input_digest,
+            decision=self.decision.decision_digest,
+            revision=self.decision.revision,
+        )
 
 
 class Peer:
@@ -135,16 +152,7 @@ class Legs:
             loop, started = asyncio.get_running_loop(), time.perf_counter()
             made = await loop.run_in_executor(None, self._decider.evaluate, projected)
             self._meter.step("decide", time.perf_counter() - started)
-        recorded = facts_bytes(facts, self._standing(facts.standing)[0])
-        verdict = Verdict(
-            facts=hashlib.sha256(recorded).hexdigest(),
-            input=made.decision.input_digest,
-            decision=made.decision.decision_digest,
-            revision=made.decision.revision,
-        )
-        return Decided(
-            facts, recorded, made.input_bytes, made.decision_bytes, made.decision, verdict
-        )
+        return Decided(facts, made, self._standing(facts.standing)[0])
 
     def _standing(self, standing: Standing) -> tuple[str, bytes]:
         """Digest and bytes of a standing half, made once per object."""
@@ -174,8 +182,8 @@ class Legs:
                 KeepDecision(
                     decided.verdict.revision,
                     decided.verdict.input,
-                    decided.input_bytes,
-                    decided.decision_bytes,
+                    decided.made.input_bytes,
+                    decided.made.decision_bytes,
                 )
             )
         return effects
@@ -196,7 +204,7 @@ class Legs:
     def moment(  # noqa: PLR0917 - one value for each thing law asks
         self,
         exchange: str,
-        now: datetime,
+        at: str,
         fields: tuple[str, ...],
         subjects: int,
         synthetic: str,
@@ -204,12 +212,12 @@ class Legs:
         sent_at: str | None = None,
         queries: tuple[int, int] | None = None,
     ) -> Moment:
-        """The moving half of the facts, from what is known at this node."""
+        """The moving half of the facts, from what is known at this node; ``at`` is the instant."""
         person_day, requester_hour = queries or (None, None)
         return Moment(
             exchange=exchange,
             salt=random_bytes(16).hex(),
-            now=instant(now),
+            now=at,
             sent_at=sent_at,
             replayed=False,
             fields=fields,
@@ -239,10 +247,6 @@ class Legs:
             )
         gone = set(drops)
         return Permitted(
-            facts=decided.facts,
-            facts_bytes=decided.facts_bytes,
-            decision=decided.decision,
-            verdict=decided.verdict,
             payload=payload,
             fields=tuple(path for path in present if path not in gone),
             dropped=tuple(path for path in drops if path in present),
@@ -255,20 +259,19 @@ class Legs:
         """Step 5: seal for the recipient's node, bound to the entry that will be logged."""
         epochs, key_id = self.peers[peer].sending()
         epoch = epochs.current(now.timestamp())
-        promise = commit(payload)
+        declared = hashlib.sha256(declaration).hexdigest()
+        bound = header(draft, declaration=declared, suite=SUITE, key_id=key_id)
+        sealed, commitment = seal(epoch, bound, payload)
         parts = Sealed(
-            declaration=hashlib.sha256(declaration).hexdigest(),
-            commitment=promise.digest.hex(),
-            sealed="",
-            sealed_bytes=0,
+            declaration=declared,
+            commitment=commitment.hex(),
+            sealed=hashlib.sha256(sealed).hexdigest(),
+            sealed_bytes=len(sealed),
             suite=SUITE,
             key_id=key_id,
             wrap=epoch.wrap_hash.hex(),
         )
-        entry = replace(draft, sealed=parts)
-        sealed = seal(epoch, header(entry), promise.salt, payload)
-        parts = replace(parts, sealed=hashlib.sha256(sealed).hexdigest(), sealed_bytes=len(sealed))
-        return replace(entry, sealed=parts), Beside(declaration, sealed, epoch.wrap)
+        return replace(draft, sealed=parts), Beside(declaration, sealed, epoch.wrap)
 
     def open(self, entry: Request | Answer, peer: str, sealed: bytes, now: datetime) -> bytes:
         """The payload of a mirrored entry. Raises ``Refused`` for each way it may not open."""

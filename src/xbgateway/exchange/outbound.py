@@ -79,12 +79,12 @@ class Outbound:
         never cancels the exchange.
         """
         if submission.validate_only:
-            return await self._run(submission)
+            return await self._run(submission, b"")
         name = (submission.party, submission.request_id)
         fingerprint = self._admission.fingerprint(submission)
         running = self._running.get(name)
         if running is None:
-            task = asyncio.get_running_loop().create_task(self._run(submission))
+            task = asyncio.get_running_loop().create_task(self._run(submission, fingerprint))
             self._running[name] = running = (fingerprint, task)
             task.add_done_callback(lambda done: self._ran(name, done))
         elif running[0] != fingerprint:
@@ -96,9 +96,9 @@ class Outbound:
         if not done.cancelled():
             done.exception()  # whoever still waits has it; nobody waiting is no fault
 
-    async def _run(self, submission: Submission) -> Finished:
+    async def _run(self, submission: Submission, fingerprint: bytes) -> Finished:
         now = self._clock.now()
-        admitted = self._admission.admit(submission, now)  # 1
+        admitted = self._admission.admit(submission, fingerprint, now)  # 1
         known = self._ledger.reader.exchange_of(submission.party, submission.request_id)
         if known is not None and not submission.validate_only:
             return await self._again(admitted.fingerprint, *known)

@@ -134,7 +134,7 @@ class Replies:
             pending = await self._legs.with_payload(self._peers, entry, pending)
             declaration = check_declaration(pending.declaration, flight.declaration, "answer")
             decided = await self._legs.decide(
-                self._admission.declared_facts(flight.standing, declaration, now)
+                self._admission.declared_facts(flight.standing, declaration, instant(now))
             )  # 8
             refuse_unless_allowed(decided.decision, "answer")
             peer = self._topology.peer_of(pending.position.origin)

@@ -1,7 +1,8 @@
 """The stored result of an exchange: what the same request id gets again, after any crash."""
 
-import json
 from typing import Any
+
+import orjson
 
 from xbgateway.model.decision import Finding
 from xbgateway.model.outcome import Outcome
@@ -25,13 +26,13 @@ def pack_finished(finished: Finished) -> bytes:
         "masked": finished.masked,
         "findings": [_pack_finding(finding) for finding in finished.findings],
     }
-    return json.dumps(head, ensure_ascii=True).encode() + b"\n" + (finished.payload or b"")
+    return orjson.dumps(head) + b"\n" + (finished.payload or b"")
 
 
 def unpack_finished(raw: bytes) -> Finished:
     """The result that was packed; the decision of a dry run is never stored."""
     line, _, payload = raw.partition(b"\n")
-    head = json.loads(line)
+    head = orjson.loads(line)
     return Finished(
         exchange=head["exchange"],
         outcome=Outcome(head["outcome"]),

@@ -4,18 +4,19 @@
 guard. All values are frozen.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
+from operator import attrgetter
 
 import orjson
 
 from xbgateway.model.decision import Decision, Finding
-from xbgateway.model.entry import Verdict
-from xbgateway.model.facts import Facts
 from xbgateway.model.outcome import Outcome
+from xbgateway.model.quick import quick
 from xbgateway.register import Content, MethodEntry
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Submission:
     """What an authenticated caller asks for. Nothing in it has been checked but who it is."""
@@ -36,6 +37,7 @@ class Submission:
     validate_only: bool = False
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Admitted:
     """A well-formed submission for a method that exists, with its content decoded."""
@@ -50,20 +52,18 @@ class Admitted:
     content: Content
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Permitted:
     """A leg that law allows, with its payload as it may travel."""
 
-    facts: Facts
-    facts_bytes: bytes
-    decision: Decision
-    verdict: Verdict
     payload: bytes
     fields: tuple[str, ...]
     dropped: tuple[str, ...]
     masked: tuple[str, ...]
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Declaration:
     """The signed description of a leg: what the other side decides on before it opens anything.
@@ -93,8 +93,7 @@ class Declaration:
 
     def encode(self) -> bytes:
         """Canonical JSON (RFC 8785 for the texts and integers that stand in it)."""
-        body = {name: getattr(self, name) for name in self.__slots__}
-        return orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
+        return orjson.dumps(dict(zip(_NAMES, _values(self), strict=True)))
 
     @classmethod
     def decode(cls, raw: bytes) -> "Declaration":
@@ -103,28 +102,31 @@ class Declaration:
             body = orjson.loads(raw)
         except RecursionError as error:
             raise ValueError("nested too deep") from error
-        if not isinstance(body, dict) or body.keys() != set(cls.__slots__):
+        if not isinstance(body, dict) or tuple(body) != _NAMES:
             raise ValueError("not a declaration")
+        if orjson.dumps(body) != raw:
+            raise ValueError("not in canonical form")
         for name in _LISTS:
             if not isinstance(body[name], list) or not all(isinstance(v, str) for v in body[name]):
                 raise ValueError(f"{name} is not a list of names")
             body[name] = tuple(body[name])
         if type(body["subjects"]) is not int or body["subjects"] < 0:
             raise ValueError("subjects is not a count")
-        texts = set(cls.__slots__) - {*_LISTS, "subjects", "case_id"}
-        if not all(isinstance(body[name], str) for name in texts):
-            raise ValueError("a name is not a text")
+        for name in _TEXTS:
+            if not isinstance(body[name], str):
+                raise ValueError(f"{name} is not a text")  # noqa: TRY004 - bad content
         if not isinstance(body["case_id"], str | None):
             raise ValueError("case_id is not a text")  # noqa: TRY004 - bad content
-        declaration = cls(**body)
-        if declaration.encode() != raw:
-            raise ValueError("not in canonical form")
-        return declaration
+        return cls(**body)
 
 
 _LISTS = ("references", "fields", "dropped", "masked")
+_NAMES = tuple(sorted(each.name for each in fields(Declaration)))
+_TEXTS = tuple(name for name in _NAMES if name not in {*_LISTS, "subjects", "case_id"})
+_values = attrgetter(*_NAMES)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Finished:
     """What the caller gets, and gets again for the same request id."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from xbgateway.model.entry import Accepted, Answer, Expired, Held, Refused_, Request
 from xbgateway.model.errors import Refused
+from xbgateway.model.quick import quick
 from xbgateway.model.record import Append, Beside, Effect, MovePending, Pending, Record
 
 from .legs import Decided, Legs, refuse_unless_allowed
@@ -25,6 +26,7 @@ class Denied(Refused):
         self.decided = decided
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Opened:
     """A request that was admitted here: what the service will be given."""

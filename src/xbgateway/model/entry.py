@@ -9,15 +9,16 @@ and digests: no personal data and no reference that identifies a person or an of
 """
 
 import hashlib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, ClassVar, Literal, get_args
 
 import orjson
 
 from .errors import Reason, Refused
-from .forms import CHECKS, UUID, is_name, matches
+from .forms import UUID, Part, Shape, matches, shape_of
 from .limits import ENTRY_BYTES_MAX
+from .quick import quick
 
 VERSION = 1
 
@@ -46,8 +47,7 @@ AnswerStatus = Literal["answered", "failed", "withheld", "not_called", "unknown"
 FinalStatus = Literal["released", "withheld", "refused"]
 
 
-def _encode(body: dict[str, Any]) -> bytes:
-    """RFC 8785 for what stands in entries: ASCII texts, integers, lists of texts."""
+def _encode(body: dict[str, Any]) -> bytes:  # RFC 8785 for what may stand in entries
     return orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
 
 
@@ -56,6 +56,7 @@ def leaf_hex(entry: bytes) -> str:
     return hashlib.sha256(b"\x00" + entry).hexdigest()
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """Digests that let anybody with the archives recompute the decision behind an entry."""
@@ -66,6 +67,7 @@ class Verdict:
     revision: str
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Sealed:
     """What travels beside an entry and how it was sealed; the entry holds digests only."""
@@ -87,19 +89,10 @@ class _Entry:
 
     def encode(self) -> bytes:
         """Canonical bytes of this entry (REQ-ENT-1)."""
-        body: dict[str, Any] = {"v": VERSION, "kind": self.kind}
-        for name in _SHAPES[self.kind]:
-            value = getattr(self, name)
-            if value is None:
-                continue
-            if isinstance(value, Verdict | Sealed):
-                for part in _PARTS[type(value)]:
-                    body[part] = getattr(value, part)
-            else:
-                body[name] = value
-        return _encode(body)
+        return _encode(_body(self))
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Request(_Entry):
     """A transfer begins: written by the sender's node in a data lane, first of its exchange."""
@@ -117,6 +110,7 @@ class Request(_Entry):
     verdict: Verdict
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Accepted(_Entry):
     """The receiver opened and admitted the request; the service will be called."""
@@ -128,6 +122,7 @@ class Accepted(_Entry):
     verdict: Verdict
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Refused_(_Entry):  # noqa: N801 - the error of the same name is the commoner word
     """The writer refused. In a data lane it names the request; in the home log nothing left."""
@@ -144,6 +139,7 @@ class Refused_(_Entry):  # noqa: N801 - the error of the same name is the common
     verdict: Verdict | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Held(_Entry):
     """The receiver parks the request until a person of its own side decides."""
@@ -157,6 +153,7 @@ class Held(_Entry):
     verdict: Verdict
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Hold(_Entry):
     """The sender asks a role of the other side before anything is sent; no payload travels."""
@@ -174,6 +171,7 @@ class Hold(_Entry):
     verdict: Verdict
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Approval(_Entry):
     """An officer's answer to a hold, in the log of the officer's own side."""
@@ -185,6 +183,7 @@ class Approval(_Entry):
     role: str
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Answer(_Entry):
     """The end of an accepted request. Only ``answered`` and ``failed`` carry a sealed payload."""
@@ -200,6 +199,7 @@ class Answer(_Entry):
     verdict: Verdict | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Final(_Entry):
     """What the sender did with the answer; it confirms, it does not decide the outcome."""
@@ -213,6 +213,7 @@ class Final(_Entry):
     verdict: Verdict | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Expired(_Entry):
     """The receiver found the request after its last moment, before any effect."""
@@ -222,6 +223,7 @@ class Expired(_Entry):
     request: str
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Register(_Entry):
     """A register version came into use at the writer's node."""
@@ -230,6 +232,7 @@ class Register(_Entry):
     version: str
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Activation(_Entry):
     """A policy revision came into use at the writer's node."""
@@ -239,6 +242,7 @@ class Activation(_Entry):
     previous: str | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class KeyBundle(_Entry):
     """A sealing key of the writer's node, and the keys that it retires (control lane only)."""
@@ -253,6 +257,7 @@ class KeyBundle(_Entry):
     retires: tuple[str, ...] = ()
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Anchor(_Entry):
     """The writer's home log stood at this head (control lane only)."""
@@ -263,6 +268,7 @@ class Anchor(_Entry):
     root: str  # hex
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Erasure(_Entry):
     """The key of an exchange's payload, facts and result was destroyed; proofs stay valid."""
@@ -272,6 +278,7 @@ class Erasure(_Entry):
     ground: str
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Attempts(_Entry):
     """Refusals before admission, summed by source and minute (home log only)."""
@@ -287,20 +294,6 @@ ExchangeEntry = (
 )
 Entry = ExchangeEntry | Register | Activation | KeyBundle | Anchor | Attempts
 
-_CLASSES: dict[Kind, type[Any]] = {c.kind: c for c in get_args(Entry)}
-_PARTS: dict[type[Any], tuple[str, ...]] = {
-    part: tuple(f.name for f in fields(part)) for part in (Verdict, Sealed)
-}
-_SHAPES: dict[Kind, tuple[str, ...]] = {
-    kind: tuple(f.name for f in fields(c)) for kind, c in _CLASSES.items()
-}
-
-_REQUIRED: dict[Kind, tuple[str, ...]] = {
-    kind: tuple(f.name for f in fields(c) if f.default is f.default_factory)
-    for kind, c in _CLASSES.items()
-}
-
-
 # Which word may stand in which kind of entry.
 _WORDS: dict[tuple[Kind, str], tuple[str, ...]] = {
     (Kind.ANSWER, "status"): get_args(AnswerStatus),
@@ -308,6 +301,31 @@ _WORDS: dict[tuple[Kind, str], tuple[str, ...]] = {
     (Kind.APPROVAL, "approved"): ("yes", "no"),
 }
 _CARRYING = ("answered", "failed")
+# Two groups of fields come whole or not at all.
+_PARTS = (Part("sealed", Sealed), Part("verdict", Verdict))
+
+
+_SHAPES: dict[str, Shape] = {
+    c.kind.value: shape_of(c, _PARTS, {n: w for (kind, n), w in _WORDS.items() if kind is c.kind})
+    for c in get_args(Entry)
+}
+
+
+def _body(entry: _Entry) -> dict[str, Any]:
+    """An entry as the object that its canonical bytes say."""
+    kind = entry.kind.value
+    shape = _SHAPES[kind]
+    body: dict[str, Any] = {"v": VERSION, "kind": kind}
+    for name in shape.plain:
+        value = getattr(entry, name)
+        if value is not None:
+            body[name] = value
+    for part in shape.parts:
+        group = getattr(entry, part.name)
+        if group is not None:
+            for name in part.inside:
+                body[name] = getattr(group, name)
+    return body
 
 
 def decode(raw: bytes) -> Entry:
@@ -326,14 +344,13 @@ def decode(raw: bytes) -> Entry:
         raise Refused(Reason.ENTRY_INVALID, "entry is not a JSON object")
     if body.get("v") != VERSION or type(body.get("v")) is not int:
         raise Refused(Reason.ENTRY_VERSION, "entry is of a version that is not known here")
-    try:
-        target = _CLASSES[Kind(body["kind"])]
-    except (KeyError, ValueError, TypeError) as error:
-        raise Refused(Reason.ENTRY_INVALID, "entry kind is not on the list") from error
-    entry = _build(target, body)
-    if entry.encode() != raw:
+    kind = body.get("kind")
+    shape = _SHAPES.get(kind) if isinstance(kind, str) else None
+    if shape is None:
+        raise Refused(Reason.ENTRY_INVALID, "entry kind is not on the list")
+    if _encode(body) != raw:
         raise Refused(Reason.ENTRY_INVALID, "entry is not in canonical form")
-    return entry
+    return _build(shape, body)
 
 
 def exchange_named(raw: bytes) -> str | None:
@@ -346,26 +363,26 @@ def exchange_named(raw: bytes) -> str | None:
     return exchange if matches(UUID)(exchange) else None
 
 
-def _build(target: type[Any], body: dict[str, Any]) -> Entry:
-    rest = {name: value for name, value in body.items() if name not in ("v", "kind")}
-    for name, value in rest.items():
-        words = _WORDS.get((target.kind, name))
-        if not CHECKS.get(name, is_name)(value) or (words is not None and value not in words):
-            raise Refused(Reason.ENTRY_INVALID, f"entry field {name} is malformed")
+def _build(shape: Shape, body: dict[str, Any]) -> Entry:
+    checks = shape.checks
+    for name, value in body.items():
+        check = checks.get(name)
+        if check is None or not check(value):
+            raise Refused(Reason.ENTRY_INVALID, f"entry field {name[:64]} is malformed or unknown")
     values: dict[str, Any] = {}
-    for part_name, part in (("sealed", Sealed), ("verdict", Verdict)):
-        if part_name not in _SHAPES[target.kind]:
-            continue
-        present = [name for name in _PARTS[part] if name in rest]
-        if present and len(present) != len(_PARTS[part]):
-            raise Refused(Reason.ENTRY_INVALID, f"entry has only part of its {part_name} fields")
-        values[part_name] = part(**{n: rest.pop(n) for n in present}) if present else None
-    values |= {n: tuple(v) if isinstance(v, list) else v for n, v in rest.items()}
-    missing = {n for n in _REQUIRED[target.kind] if values.get(n) is None}
-    if missing or not values.keys() <= set(_SHAPES[target.kind]):
-        odd = sorted(missing | (values.keys() - set(_SHAPES[target.kind])))
-        raise Refused(Reason.ENTRY_INVALID, f"entry fields missing or not on the list: {odd}")
-    entry: Entry = target(**values)
+    for part in shape.parts:
+        found = [body.get(name) for name in part.inside]
+        present = len(found) - found.count(None)
+        if present and present != len(found):
+            raise Refused(Reason.ENTRY_INVALID, f"entry has only part of its {part.name} fields")
+        values[part.name] = part.target(*found) if present else None
+    if not shape.required <= body.keys():
+        missing = sorted(shape.required - body.keys())
+        raise Refused(Reason.ENTRY_INVALID, f"entry fields missing: {missing}")
+    for name in shape.plain:
+        value = body.get(name)
+        values[name] = tuple(value) if isinstance(value, list) else value
+    entry: Entry = shape.target(**values)
     if isinstance(entry, Answer) and (entry.status in _CARRYING) != (entry.sealed is not None):
         raise Refused(Reason.ENTRY_INVALID, "only an answered or failed answer is sealed")
     return entry
@@ -374,15 +391,13 @@ def _build(target: type[Any], body: dict[str, Any]) -> Entry:
 _OUTSIDE_HEADER = ("commitment", "sealed", "sealed_bytes", "wrap")
 
 
-def header(entry: Request | Answer) -> bytes:
-    """The bytes that a sealed payload is bound to: the entry without what sealing itself makes.
+def header(entry: Request | Answer, **parts: str) -> bytes:
+    """What a sealed payload is bound to: the entry without what sealing itself makes (REQ-ENT-4).
 
-    REQ-ENT-4.
-
-    They name exchange, parties, service, purpose, declaration, key, suite and decision
-    (``docs/spec/envelope.md``); the commitment is bound beside them by the seal.
+    It names exchange, parties, service, purpose, declaration, key, suite and decision. ``parts``
+    are those of a draft, which is not sealed yet.
     """
-    body = orjson.loads(entry.encode())
+    body = _body(entry) | parts
     for name in _OUTSIDE_HEADER:
         body.pop(name, None)
     return _encode(body)

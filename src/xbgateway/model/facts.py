@@ -17,6 +17,8 @@ nothing; the projection leaves it out and the shape rule denies where an applica
 from dataclasses import dataclass
 from typing import Literal
 
+from .quick import quick
+
 Leg = Literal["request", "answer"]
 Mode = Literal["payload", "predicate", "digest", "aggregate", "psi"]
 Direction = Literal["CN2MO", "MO2CN", "CN_INTERNAL", "MO_INTERNAL"]
@@ -169,6 +171,7 @@ class Standing:
     log_retention_days: int | None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Moment:
     """What is true of this one transfer. ``salt`` makes the digest of the facts hiding."""
@@ -191,6 +194,7 @@ class Moment:
     approvals: tuple[str, ...] = ()  # roles whose officers approved this exchange, sorted
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Facts:
     """One leg's facts. Recorded sealed beside the log by the node that decided."""

@@ -1,6 +1,10 @@
 """Names of logs: one place where an origin is made and read (``docs/spec/log.md``)."""
 
 from dataclasses import dataclass
+from functools import lru_cache
+
+# A node has a few dozen logs, and names them with every entry.
+_KNOWN = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,21 +28,25 @@ def home(trust_domain: str, node: str) -> str:
     return str(Origin(trust_domain, node, None, "home"))
 
 
+@lru_cache(maxsize=_KNOWN)
 def control(trust_domain: str, node: str, reader: str) -> str:
     """The control lane from ``node`` to ``reader``."""
     return str(Origin(trust_domain, node, reader, "control"))
 
 
+@lru_cache(maxsize=_KNOWN)
 def data(trust_domain: str, node: str, reader: str, lane: int) -> str:
     """Data lane number ``lane`` from ``node`` to ``reader``."""
     return str(Origin(trust_domain, node, reader, str(lane)))
 
 
+@lru_cache(maxsize=_KNOWN)
 def is_data(origin: str) -> bool:
     """Whether a log is a data lane: the only logs that exchanges live in."""
     return parse(origin).lane.isdecimal()
 
 
+@lru_cache(maxsize=_KNOWN)
 def parse(origin: str) -> Origin:
     """The parts of an origin that this module made; ``ValueError`` for any other text."""
     match origin.split("/"):

@@ -40,6 +40,7 @@ from .entry import (
     Request,
 )
 from .origins import parse
+from .quick import quick
 
 
 class Outcome(StrEnum):
@@ -58,6 +59,7 @@ class Outcome(StrEnum):
 TERMINAL = frozenset(Outcome) - {Outcome.PENDING, Outcome.HELD}
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Position:
     """Where an entry stands: the log by its origin, the node that writes it, the index."""

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 
 from .entry import Entry
 from .outcome import Position
+from .quick import quick
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Beside:
     """What travels beside an entry and is bound by its digests."""
@@ -20,6 +22,7 @@ class Beside:
     wrap: bytes  # the epoch's HPKE wrap; the same bytes for a whole epoch
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Append:
     """One entry for one of this node's own logs."""
@@ -30,6 +33,7 @@ class Append:
     beside: Beside | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class OpenExchange:
     """A caller's exchange begins. ``(party, request_id)`` is taken once (idempotency)."""
@@ -42,6 +46,7 @@ class OpenExchange:
     at: str
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class KeepKey:
     """The receiver's own key for an exchange, wrapped; destroying it erases the exchange."""
@@ -51,6 +56,7 @@ class KeepKey:
     at: str
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class KeepPart:
     """A part of an exchange at rest, sealed under its key: request, result, declaration."""
@@ -60,6 +66,7 @@ class KeepPart:
     sealed: bytes
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class KeepFacts:
     """Facts of one decision, sealed under the exchange's key, by their digest."""
@@ -69,6 +76,7 @@ class KeepFacts:
     sealed: bytes
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class KeepStanding:
     """The standing half of facts, sealed under the node's key, once by its digest."""
@@ -77,6 +85,7 @@ class KeepStanding:
     sealed: bytes
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class KeepDecision:
     """Input and decision documents, once by revision and input digest. Neither names anybody."""
@@ -87,6 +96,7 @@ class KeepDecision:
     decision: bytes
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class MovePending:
     """The pending row of a mirrored entry goes to its next step; ``None`` ends it."""
@@ -95,6 +105,7 @@ class MovePending:
     step: str | None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class ReleaseBeside:
     """The exchange is over: what was kept for re-sending is dropped."""
@@ -102,6 +113,7 @@ class ReleaseBeside:
     exchange: str
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Count:
     """Add to a counter; the sum must stay in the band that the decision was made for."""
@@ -113,6 +125,7 @@ class Count:
     band: tuple[int, int]  # inclusive, after adding
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class KeepRegister:
     """A register version and its document, for point-in-time reads."""
@@ -121,6 +134,7 @@ class KeepRegister:
     document: bytes
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class KeepRevision:
     """A policy revision's files, so that its decisions can be made again for ever."""
@@ -129,6 +143,7 @@ class KeepRevision:
     files: bytes
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class KeepUntil:
     """How long evidence has to be kept and payload may be kept; local days, the later one wins.
@@ -141,6 +156,7 @@ class KeepUntil:
     payload_until: str | None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Erase:
     """Erase an exchange's payload and result; with ``evidence`` its key, and so its facts too."""
@@ -166,6 +182,7 @@ Effect = (
 )
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Record:
     """One transaction."""
@@ -175,6 +192,7 @@ class Record:
     register_version: str | None = None  # must still be the one in use, else the record is stale
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class MirrorItem:
     """One entry of a peer's log with what came beside it."""
@@ -184,6 +202,7 @@ class MirrorItem:
     sealed: bytes
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class MirrorGroup:
     """A group from a peer: entries from ``start`` on and the checkpoint that covers them."""
@@ -195,6 +214,7 @@ class MirrorGroup:
     wraps: tuple[bytes, ...]
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Pending:
     """A mirrored entry that this node has yet to act on."""
@@ -208,6 +228,7 @@ class Pending:
     first: bool = False  # known to be the first entry of its exchange anywhere on record
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Group:
     """A committed group of an own log, ready for the link."""

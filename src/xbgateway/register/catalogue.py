@@ -204,6 +204,7 @@ class _Shapes:
             fields=tuple(sorted(facts, key=lambda f: f.path)),
             paths=frozenset(f.path for f in facts),
             maskable=frozenset(maskable),
+            required=tuple(sorted(f.path for f in facts if f.required)),
         )
         self._built[descriptor.full_name] = shape
         return shape

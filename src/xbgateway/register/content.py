@@ -78,6 +78,8 @@ def parse(shape: MessageShape, data: bytes) -> Content:
     """Raises ``Refused(MESSAGE_UNDECODABLE)``, or ``Refused(FIELD_UNKNOWN)`` naming the field."""
     try:
         message: Message = shape.message_class.FromString(data)
+        # What the type does not name is gone after this; then equal bytes have said no more.
+        message.DiscardUnknownFields()
         plain = message.SerializePartialToString(deterministic=True)
     except (DecodeError, ValueError) as error:
         raise Refused(
@@ -85,11 +87,13 @@ def parse(shape: MessageShape, data: bytes) -> Content:
             f"the bytes are not a {shape.full_name}",
             message_type=shape.full_name,
         ) from error
-    message.DiscardUnknownFields()
+    if plain == data:
+        return Content(shape, message, data)
+    whole = shape.message_class.FromString(data)
     # Not ByteSize, which asks for the required fields that an obligation may have removed.
-    if len(message.SerializePartialToString()) != len(plain):
-        _refuse_unknown(shape.message_class.FromString(data))
-    return Content(shape, message, data if plain == data else plain)
+    if len(whole.SerializePartialToString()) != len(plain):
+        _refuse_unknown(whole)
+    return Content(shape, message, plain)
 
 
 def _walk(

@@ -44,3 +44,4 @@ class MessageShape:
     fields: tuple[FieldFacts, ...]  # sorted by path
     paths: frozenset[str]
     maskable: frozenset[str]
+    required: tuple[str, ...]  # paths that the type cannot do without, sorted

@@ -10,8 +10,6 @@ from xbgateway.seal.epochs import WRAP_BYTES, Epoch, ReceivingEpochs, SendingEpo
 from xbgateway.seal.keys import KeyBundle, KeyState, SealingKey, SealingKeyRing, key_id_of
 from xbgateway.seal.messages import (
     OVERHEAD_BYTES,
-    Commitment,
-    commit,
     commitment,
     header_hash,
     message_key,
@@ -25,7 +23,6 @@ __all__ = [
     "OVERHEAD_BYTES",
     "SUITE",
     "WRAP_BYTES",
-    "Commitment",
     "Epoch",
     "KeyBundle",
     "KeyState",
@@ -34,7 +31,6 @@ __all__ = [
     "SealingKey",
     "SealingKeyRing",
     "SendingEpochs",
-    "commit",
     "commitment",
     "digest",
     "header_hash",

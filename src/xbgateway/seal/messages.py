@@ -7,7 +7,6 @@ decision) and has already compared ``digest(sealed)`` with the entry before it o
 
 import hashlib
 import hmac
-from dataclasses import dataclass, field
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
@@ -40,14 +39,6 @@ _NONCE = bytes(12)
 _SHA256 = hashes.SHA256()
 
 
-@dataclass(frozen=True, slots=True)
-class Commitment:
-    """``digest`` stands in the log entry; ``salt`` stays inside the sealed part. 32 bytes each."""
-
-    salt: bytes = field(repr=False)
-    digest: bytes
-
-
 def commitment(salt: bytes, payload: bytes) -> bytes:
     """HMAC-SHA-256 keyed with the salt (REQ-SEAL-7): hides a guessable payload, binds to it.
 
@@ -61,35 +52,36 @@ def commitment(salt: bytes, payload: bytes) -> bytes:
     return hmac.new(salt, LABEL_COMMIT + payload, "sha256").digest()
 
 
-def commit(payload: bytes) -> Commitment:
-    """A commitment to ``payload`` under a new random salt."""
-    salt = random_bytes(SALT_BYTES)
-    return Commitment(salt, commitment(salt, payload))
-
-
 def header_hash(header: bytes) -> bytes:
     """SHA-256 over the label and the header's bytes as they travel (REQ-SEAL-6)."""
     return hashlib.sha256(LABEL_HEADER + header).digest()
 
 
-def message_key(secret: bytes, header: bytes, wrap_hash: bytes, commitment_digest: bytes) -> bytes:
-    """The 32-byte key of one message (REQ-SEAL-8).
+def message_key(
+    secret: bytes, hashed_header: bytes, wrap_hash: bytes, commitment_digest: bytes
+) -> bytes:
+    """The 32-byte key of one message (REQ-SEAL-8), from its :func:`header_hash`.
 
     Revealing it in a dispute opens this one message and no other of the epoch.
     """
-    info = LABEL_KEY + header_hash(header) + wrap_hash + commitment_digest
+    info = LABEL_KEY + hashed_header + wrap_hash + commitment_digest
     return HKDF(_SHA256, KEY_BYTES, None, info).derive(secret)
 
 
-def seal(epoch: Epoch, header: bytes, salt: bytes, payload: bytes) -> bytes:
-    """Seal ``payload`` (at most ``MESSAGE_BYTES_MAX``) under the header; 49 bytes longer.
+def seal(
+    epoch: Epoch, header: bytes, payload: bytes, salt: bytes | None = None
+) -> tuple[bytes, bytes]:
+    """``(sealed, commitment)`` of ``payload`` (at most ``MESSAGE_BYTES_MAX``) under the header.
 
-    ``salt`` is the one of ``commit(payload)``. Raises ``Refused(PAYLOAD_TOO_LARGE)``.
+    The sealed bytes are 49 longer than the payload. ``salt`` is random unless a test vector gives
+    one. Raises ``Refused(PAYLOAD_TOO_LARGE)``.
     """
     if len(payload) > limits.MESSAGE_BYTES_MAX:
         raise Refused(Reason.PAYLOAD_TOO_LARGE, "The payload is too large for one message.")
-    key = message_key(epoch.secret, header, epoch.wrap_hash, commitment(salt, payload))
-    return SUITE_BYTE + AESGCM(key).encrypt(_NONCE, salt + payload, header_hash(header))
+    salt = random_bytes(SALT_BYTES) if salt is None else salt
+    promise, hashed = commitment(salt, payload), header_hash(header)
+    key = message_key(epoch.secret, hashed, epoch.wrap_hash, promise)
+    return SUITE_BYTE + AESGCM(key).encrypt(_NONCE, salt + payload, hashed), promise
 
 
 def open_sealed(
@@ -105,9 +97,10 @@ def open_sealed(
     length = len(sealed) - OVERHEAD_BYTES
     if not 0 <= length <= limits.MESSAGE_BYTES_MAX or len(commitment_digest) != HASH_BYTES:
         raise Refused(Reason.SEAL_BROKEN, "The sealed payload has a length it cannot have.")
-    key = message_key(secret, header, wrap_hash, commitment_digest)
+    hashed = header_hash(header)
+    key = message_key(secret, hashed, wrap_hash, commitment_digest)
     try:
-        opened = AESGCM(key).decrypt(_NONCE, memoryview(sealed)[1:], header_hash(header))
+        opened = AESGCM(key).decrypt(_NONCE, memoryview(sealed)[1:], hashed)
     except InvalidTag as error:
         raise Refused(
             Reason.SEAL_BROKEN, "The sealed payload does not open under its header and commitment."

@@ -10,7 +10,6 @@ from xbgateway.seal import (
     ReceivingEpochs,
     SealingKey,
     SealingKeyRing,
-    commit,
     open_sealed,
     seal,
 )
@@ -58,10 +57,9 @@ def envelope(payload: bytes = PAYLOAD, header: bytes = HEADER, seed: bytes = SEE
     key = SealingKey.from_seed(seed)
     bundle = bundle_of(key)
     epoch = Epoch.start("zhuhai", bundle)
-    made = commit(payload)
-    sealed = seal(epoch, header, made.salt, payload)
+    sealed, promise = seal(epoch, header, payload)
     ring = SealingKeyRing([key])
-    return Envelope(key, ring, bundle, epoch, header, payload, sealed, made.digest)
+    return Envelope(key, ring, bundle, epoch, header, payload, sealed, promise)
 
 
 def reason_of(error: BaseException) -> Reason:

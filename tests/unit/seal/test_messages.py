@@ -27,12 +27,12 @@ from xbgateway.seal import (
     ReceivingEpochs,
     SealingKey,
     SealingKeyRing,
-    commit,
     commitment,
     digest,
     header_hash,
     message_key,
     open_sealed,
+    random_bytes,
     seal,
 )
 
@@ -61,13 +61,12 @@ def test_a_swapped_header_field_breaks_the_seal() -> None:
 
 
 def test_another_messages_body_under_this_header_does_not_open() -> None:
-    other = commit(b"something else")
-    body = seal(ONE.epoch, HEADER, other.salt, b"something else")
+    body, _promise = seal(ONE.epoch, HEADER, b"something else")
     assert refusal(sealed=body) is Reason.SEAL_BROKEN
 
 
 def test_another_messages_commitment_does_not_open_this_body() -> None:
-    assert refusal(commitment_digest=commit(PAYLOAD).digest) is Reason.SEAL_BROKEN
+    assert refusal(commitment_digest=_another(PAYLOAD)) is Reason.SEAL_BROKEN
     assert refusal(commitment_digest=b"") is Reason.SEAL_BROKEN
 
 
@@ -76,6 +75,11 @@ def test_another_epochs_wrap_does_not_open_this_body() -> None:
     assert refusal(wrap=other.wrap, wrap_hash=other.wrap_hash) is Reason.SEAL_BROKEN
     assert refusal(wrap_hash=other.wrap_hash) is Reason.SEAL_BROKEN
     assert refusal(secret=other.secret) is Reason.SEAL_BROKEN
+
+
+def _another(payload: bytes) -> bytes:
+    """Another commitment to a payload."""
+    return commitment(random_bytes(32), payload)
 
 
 @pytest.mark.parametrize("cut", [1, 2, 16, 17, 48])
@@ -97,7 +101,7 @@ def test_shorter_than_possible_and_longer_than_allowed_are_refused() -> None:
 
 def test_a_payload_above_the_limit_is_not_sealed() -> None:
     with pytest.raises(Refused) as caught:
-        seal(ONE.epoch, HEADER, bytes(32), bytes(limits.MESSAGE_BYTES_MAX + 1))
+        seal(ONE.epoch, HEADER, bytes(limits.MESSAGE_BYTES_MAX + 1))
     assert reason_of(caught.value) is Reason.PAYLOAD_TOO_LARGE
 
 
@@ -119,7 +123,7 @@ def test_any_flipped_bit_of_the_commitment_is_refused(bit: int) -> None:
 
 
 def test_a_sender_that_seals_something_else_than_it_committed_to_is_found_out() -> None:
-    key = message_key(ONE.epoch.secret, HEADER, ONE.epoch.wrap_hash, ONE.commitment)
+    key = message_key(ONE.epoch.secret, header_hash(HEADER), ONE.epoch.wrap_hash, ONE.commitment)
     plain = bytes(32) + b"not what the entry says"
     body = b"\x01" + AESGCM(key).encrypt(bytes(12), plain, header_hash(HEADER))
     assert refusal(sealed=body) is Reason.PAYLOAD_ALTERED
@@ -128,8 +132,8 @@ def test_a_sender_that_seals_something_else_than_it_committed_to_is_found_out() 
 def test_two_payloads_under_one_header_never_share_a_key() -> None:
     """The constant nonce rests on this: same header and salt, other payload, other key stream."""
     salt = bytes(32)
-    first = seal(ONE.epoch, HEADER, salt, b"a" * 64)
-    second = seal(ONE.epoch, HEADER, salt, b"b" * 64)
+    first, _ = seal(ONE.epoch, HEADER, b"a" * 64, salt)
+    second, _ = seal(ONE.epoch, HEADER, b"b" * 64, salt)
     difference = bytes(x ^ y for x, y in zip(first[33:97], second[33:97], strict=True))
     assert difference != bytes(x ^ y for x, y in zip(b"a" * 64, b"b" * 64, strict=True))
     assert first[1:33] != second[1:33]
@@ -137,18 +141,23 @@ def test_two_payloads_under_one_header_never_share_a_key() -> None:
 
 def test_the_message_key_opens_its_own_message_only() -> None:
     """What is revealed in a dispute: one key, one message, readable without any gateway code."""
-    revealed = message_key(ONE.epoch.secret, HEADER, ONE.epoch.wrap_hash, ONE.commitment)
+    revealed = message_key(
+        ONE.epoch.secret, header_hash(HEADER), ONE.epoch.wrap_hash, ONE.commitment
+    )
     plain = AESGCM(revealed).decrypt(bytes(12), ONE.sealed[1:], header_hash(HEADER))
     assert plain[32:] == PAYLOAD
-    other = commit(PAYLOAD)
-    assert revealed != message_key(ONE.epoch.secret, HEADER, ONE.epoch.wrap_hash, other.digest)
+    other = _another(PAYLOAD)
+    assert revealed != message_key(
+        ONE.epoch.secret, header_hash(HEADER), ONE.epoch.wrap_hash, other
+    )
 
 
 def test_a_commitment_hides_and_binds() -> None:
-    first, second = commit(b"yes"), commit(b"yes")
-    assert first.digest != second.digest
-    assert first.digest == hmac.new(first.salt, b"xbg/v1/commit\0yes", hashlib.sha256).digest()
-    assert commitment(first.salt, b"no") != first.digest
+    salt = bytes(range(32))
+    first, second = commitment(salt, b"yes"), _another(b"yes")
+    assert first != second
+    assert first == hmac.new(salt, b"xbg/v1/commit\0yes", hashlib.sha256).digest()
+    assert commitment(salt, b"no") != first
     assert "salt" not in repr(first)
 
 
