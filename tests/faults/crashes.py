@@ -24,20 +24,20 @@ class Crash:
         self.happened = asyncio.Event()
 
     def arm(self, core: Core) -> None:
-        store, loop = core.store, asyncio.get_running_loop()
+        store = core.store
         write = store._write
 
-        def dying(batch: list[Any], lazy: list[Any]) -> _Committed:
+        async def dying(batch: list[Any], lazy: list[Any]) -> _Committed:
             if store._broken is not None or not batch:
-                return write(batch, lazy)
+                return await write(batch, lazy)
             self.seen.append(",".join(type(w.operation).__name__ for w in batch))
             if len(self.seen) != self.number:
-                return write(batch, lazy)
+                return await write(batch, lazy)
             if self.side == "before":
                 store._connection.set_commit_hook(lambda: True)  # turns COMMIT into ROLLBACK
-            write(batch, lazy)
+            await write(batch, lazy)
             store._broken = Fatal(Reason.INTERNAL, "the node was killed")
-            loop.call_soon_threadsafe(self.happened.set)
+            self.happened.set()
             return _Committed([])
 
         store._write = dying  # type: ignore[method-assign]

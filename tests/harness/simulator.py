@@ -106,7 +106,14 @@ class Wire:
                 await asyncio.sleep(0.01)
                 return
         assert carried is not None
-        mirrored = await reader.store.extend(carried)
+        extending = asyncio.ensure_future(reader.store.extend(carried))
+        try:
+            mirrored = await asyncio.shield(extending)
+        except asyncio.CancelledError:
+            # As the link does (REQ-LINK-2): whatever has gone to a store that lives is waited for.
+            if reader.store.broken is None:
+                await asyncio.gather(extending, return_exceptions=True)
+            raise
         self.delivered += len(carried.items)
         async with self.world.arrived:
             self.world.arrived.notify_all()

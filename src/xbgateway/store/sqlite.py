@@ -1,16 +1,20 @@
-"""SQLite behind the rooms' ports: one writer thread with group commit (design, *Storage*).
+"""SQLite behind the rooms' ports: one writer with group commit.
 
 A group is what queued while the previous flush ran; under load the writer waits a moment more,
 because groups of two waste the gain. One transaction, one fsync, one signature per log and group.
 Checkpoints are signed only after the commit, over rows that were read back (REQ-LOG-10), and only
 then does anybody hear that the group is durable: no byte leaves before (promise 1).
+
+Rows are prepared on the event loop; only the commit, the one part that waits for the disk, runs on
+a thread. Two threads that both run Python hand the interpreter lock to and fro all the time, and
+that took a fifth of a node's processor time.
 """
 
 import asyncio
-import threading
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -105,14 +109,14 @@ class SqliteStore:
         self._register_version = found[0] if found else ""
         self._queue: deque[_Waiting] = deque()
         self._lazy: dict[str, HeldOperation] = {}
-        self._wake = threading.Condition()
+        self._wake = asyncio.Event()
         self._stopping = False
         self._broken: GatewayError | None = None
         self._tails = Tails(self.heads, self.reader)
         self._on_grown: Callable[[Group], None] = lambda _group: None
         self._on_mirrored: Callable[[Mirrored], None] = lambda _mirrored: None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+        self._disk = ThreadPoolExecutor(1, thread_name_prefix="store-commit")
+        self._writer: asyncio.Task[None] | None = None
 
     # ---- opening ---------------------------------------------------------------------------
 
@@ -121,22 +125,20 @@ class SqliteStore:
         on_grown: Callable[[Group], None],
         on_mirrored: Callable[[Mirrored], None] = lambda _mirrored: None,
     ) -> None:
-        """Begin to write. Both callbacks run on the loop, once for each committed group.
+        """Begin to write, on this loop. Both callbacks are called once for each committed group.
 
         ``on_mirrored`` hears of what waits for this node whoever brought the group and whether or
         not that stream still lives: what is durable here is acted on.
         """
-        self._loop = asyncio.get_running_loop()
         self._on_grown, self._on_mirrored = on_grown, on_mirrored
-        self._thread.start()
+        self._writer = asyncio.get_running_loop().create_task(self._run())
 
     async def stop(self) -> None:
         """Write what is queued, put the last checkpoints down, close."""
-        with self._wake:
-            self._stopping = True
-            self._wake.notify()
-        if self._thread.ident is not None:
-            await asyncio.get_running_loop().run_in_executor(None, self._thread.join)
+        self._stopping = True
+        self._wake.set()
+        if self._writer is not None:
+            await self._writer
         self.close()
 
     def close(self) -> None:
@@ -147,6 +149,7 @@ class SqliteStore:
                     "UPDATE logs SET checkpoint = ? WHERE id = ? AND role = 'own'",
                     (head.checkpoint, head.row),
                 )
+        self._disk.shutdown()
         self._connection.close()
         self._lock.release()
 
@@ -190,9 +193,8 @@ class SqliteStore:
 
     def keep_held(self, origin: str, size: int, note: bytes) -> None:
         """Keep the peer's cosigned checkpoint with the next group; nobody waits for it."""
-        with self._wake:
-            self._lazy[origin] = HeldOperation(origin, size, note)
-            self._wake.notify()
+        self._lazy[origin] = HeldOperation(origin, size, note)
+        self._wake.set()
 
     def size(self, origin: str) -> int:
         """Durable entries of a log."""
@@ -224,54 +226,53 @@ class SqliteStore:
     async def _submit(self, operation: Operation, appends: int, size: int) -> Any:
         if self._broken is not None:
             raise self._broken
-        assert self._loop is not None
-        waiting = _Waiting(operation, self._loop.create_future(), appends, size)
-        with self._wake:
-            if self._stopping:
-                raise Unavailable(Reason.DRAINING, "the node is stopping")
-            self._queue.append(waiting)
-            self._wake.notify()
-        return await waiting.future
+        if self._stopping:
+            raise Unavailable(Reason.DRAINING, "the node is stopping")
+        future = asyncio.get_running_loop().create_future()
+        self._queue.append(_Waiting(operation, future, appends, size))
+        self._wake.set()
+        return await future
 
-    # ---- the writer thread -----------------------------------------------------------------
+    # ---- the writer ------------------------------------------------------------------------
 
-    def _run(self) -> None:
+    async def _run(self) -> None:
         busy = False
-        while True:
-            batch, lazy = self._take(busy=busy)
+        while not self._stopping or self._queue or self._lazy:
+            await self._wanted(busy=busy)
+            batch, lazy = self._take()
             if not batch and not lazy:
-                return
+                continue
             busy = len(batch) > 1
-            committed = self._write(batch, lazy)
-            assert self._loop is not None
-            try:
-                self._loop.call_soon_threadsafe(self._deliver, committed)
-            except RuntimeError:
-                return  # the loop is gone: the process is ending, the rows are durable
+            self._deliver(await self._write(batch, lazy))
 
-    def _take(self, *, busy: bool) -> tuple[list[_Waiting], list[HeldOperation]]:
-        with self._wake:
-            while not self._queue and not self._stopping:
-                if not self._wake.wait(_LAZY_S if self._lazy else None) and self._lazy:
-                    break
-            if busy and self._group_wait_s and not self._stopping:
-                self._wake.release()
-                time.sleep(self._group_wait_s)
-                self._wake.acquire()
-            batch: list[_Waiting] = []
-            entries = size = 0
-            while self._queue:
-                first = self._queue[0]
-                full = entries + first.appends > GROUP_ENTRIES_MAX
-                if batch and (full or size + first.size > GROUP_BYTES_MAX):
-                    break
-                batch.append(self._queue.popleft())
-                entries, size = entries + first.appends, size + first.size
-            lazy = list(self._lazy.values())
-            self._lazy.clear()
-            return batch, lazy
+    async def _wanted(self, *, busy: bool) -> None:
+        """Until there is something to write, and a moment more for company under load."""
+        self._wake.clear()
+        while not self._queue and not self._stopping:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LAZY_S if self._lazy else None):
+                    await self._wake.wait()
+                self._wake.clear()
+                continue
+            return
+        if busy and self._group_wait_s and not self._stopping:
+            await asyncio.sleep(self._group_wait_s)
 
-    def _write(self, batch: list[_Waiting], lazy: list[HeldOperation]) -> _Committed:
+    def _take(self) -> tuple[list[_Waiting], list[HeldOperation]]:
+        batch: list[_Waiting] = []
+        entries = size = 0
+        while self._queue:
+            first = self._queue[0]
+            full = entries + first.appends > GROUP_ENTRIES_MAX
+            if batch and (full or size + first.size > GROUP_BYTES_MAX):
+                break
+            batch.append(self._queue.popleft())
+            entries, size = entries + first.appends, size + first.size
+        lazy = list(self._lazy.values())
+        self._lazy.clear()
+        return batch, lazy
+
+    async def _write(self, batch: list[_Waiting], lazy: list[HeldOperation]) -> _Committed:
         """One transaction; on a storage error everybody waiting gets it and nothing is swapped."""
         if self._broken is not None:
             return _Committed([_Done(w, self._broken) for w in batch])
@@ -282,7 +283,7 @@ class SqliteStore:
             for held in lazy:
                 held.apply(tx)
             tx.finish()
-            self._connection.execute("COMMIT")
+            await asyncio.get_running_loop().run_in_executor(self._disk, self._commit)
         except (apsw.Error, OSError) as error:
             return _Committed([_Done(w, self._failed(error)) for w in batch])
         except Exception as error:  # noqa: BLE001 - a fault of ours must not take the neighbours along silently
@@ -297,6 +298,9 @@ class SqliteStore:
             return _Committed([_Done(w, fatal) for w in batch])
         self._count(batch, tx)
         return _Committed(done, groups)
+
+    def _commit(self) -> None:
+        self._connection.execute("COMMIT")
 
     def _failed(self, error: Exception) -> GatewayError:
         if self._connection.in_transaction:
@@ -332,7 +336,7 @@ class SqliteStore:
                 self.counts.mirrored += len(growth.leaves)
 
     def _deliver(self, committed: _Committed) -> None:
-        """On the loop: tell everybody, the link first so that entries are on their way."""
+        """Tell everybody, the link first so that entries are on their way."""
         for group in committed.groups:
             self._tails.append(group)
             self._on_grown(group)
