@@ -27,6 +27,7 @@ from xbgateway.model.record import (
     MovePending,
     OpenExchange,
     Record,
+    Until,
 )
 from xbgateway.store import SqliteStore
 
@@ -34,6 +35,7 @@ from xbgateway.store import SqliteStore
 _BATCH = GROUP_ENTRIES_MAX // 2
 _ENTRIES_PER_EXCHANGE = 4
 _REST = secrets.token_bytes(64)
+_UNTIL = Until("2031-01-02", "2026-01-31")
 _HASH = "ab" * 32
 _VERDICT = Verdict(_HASH, _HASH, _HASH, _HASH)
 _SEALED = Sealed(_HASH, _HASH, _HASH, 1100, "suite", "key", _HASH)
@@ -113,14 +115,21 @@ async def _transaction(a: Core, b: Core, there: str, back: str, batch: list[_Pas
     first = a.store.size(there)
     opened: list[Effect] = []
     for one in batch:
-        who = ("cn.hengqin.window", one.exchange, _REST[:32], _REST, "2026-01-01T00:00:00.000Z")
+        who = (
+            "cn.hengqin.window",
+            one.exchange,
+            _REST[:32],
+            _REST,
+            "2026-01-01T00:00:00.000Z",
+            _UNTIL,
+        )
         opened.append(OpenExchange(one.exchange, *who))
         opened.append(_facts(one.exchange))
     await _grow(a, b, there, [(p.request, p.exchange) for p in batch], opened)
     answered: list[Effect] = []
     second = b.store.size(back)
     for offset, one in enumerate(batch):
-        answered.append(KeepKey(one.exchange, _REST, "2026-01-01T00:00:00.000Z"))
+        answered.append(KeepKey(one.exchange, _REST, "2026-01-01T00:00:00.000Z", _UNTIL))
         answered += [KeepPart(one.exchange, part, _REST * 4) for part in ("request", "declaration")]
         answered += [_facts(one.exchange), _facts(one.exchange)]
         answered.append(MovePending(Position(there, "zhuhai", first + offset), None))

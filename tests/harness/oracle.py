@@ -128,18 +128,19 @@ def _check_evidence(core: Core, strange: Collection[str]) -> None:
             except Refused:
                 continue
             verdict: Verdict | None = getattr(entry, "verdict", None)
-            if verdict is None or getattr(entry, "exchange", None) in strange:
+            exchange: str = getattr(entry, "exchange", "")
+            if verdict is None or exchange in strange:
                 continue
             documents = reader.decision(verdict.revision, verdict.input)
             assert documents is not None, f"{core.node}: no decision for {entry}"
             digests = tuple(hashlib.sha256(document).hexdigest() for document in documents)
             assert digests == (verdict.input, verdict.decision), f"{core.node}: {entry}"
-            kept = reader.facts(verdict.facts)
+            kept = reader.facts(exchange, verdict.facts)
             assert kept is not None, f"{core.node}: no facts for {entry}"
-            row = reader.exchange_row(kept[0])
+            row = reader.exchange_row(exchange)
             assert row is not None
             assert row[2] is not None
-            facts = open_at_rest(core.keys.rest.unwrap(row[2]), b"facts", kept[1])
+            facts = open_at_rest(core.keys.rest.unwrap(row[2]), b"facts", kept)
             assert hashlib.sha256(facts).hexdigest() == verdict.facts, f"{core.node}: {entry}"
 
 

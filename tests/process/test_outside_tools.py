@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from tests.harness.cluster import KINDS, QUERY, Callers, Processes, query
@@ -265,7 +265,7 @@ def _decisions(
     reader: Reader, rest: RestKey
 ) -> Iterator[tuple[tuple[bytes, bytes], str, bytes, bytes]]:
     """Every recorded decision of a store: facts with their standing half, input and decision."""
-    facts = {
+    facts: dict[str, bytes] = {
         digest.hex(): exchange
         for digest, exchange in reader.connection().execute("SELECT digest, exchange FROM facts")
     }
@@ -275,8 +275,9 @@ def _decisions(
             verdict = getattr(decode(raw), "verdict", None)
             if not isinstance(verdict, Verdict) or verdict.facts not in facts:
                 continue  # the other node decided, and keeps the facts
-            exchange, sealed = reader.facts(verdict.facts) or ("", b"")
-            row = reader.exchange_row(exchange)
+            exchange = str(UUID(bytes=facts[verdict.facts]))
+            sealed, row = reader.facts(exchange, verdict.facts), reader.exchange_row(exchange)
+            assert sealed is not None
             assert row is not None
             assert row[2] is not None
             moment = open_at_rest(rest.unwrap(row[2]), b"facts", sealed)

@@ -117,10 +117,10 @@ class Archive:
         reader = self.store.reader
         if not own:
             raise Elsewhere
-        row, found = reader.exchange_row(exchange), reader.facts(verdict.facts)
+        row, found = reader.exchange_row(exchange), reader.facts(exchange, verdict.facts)
         if found is None or row is None or row[2] is None:
             raise Erased
-        raw = open_at_rest(self.rest.unwrap(row[2]), b"facts", found[1])
+        raw = open_at_rest(self.rest.unwrap(row[2]), b"facts", found)
         kept = reader.standing(standing_digest(raw))
         if hashlib.sha256(raw).hexdigest() != verdict.facts or kept is None:
             raise Refused(Reason.SEAL_BROKEN, "the recorded facts are not those of the entry")

@@ -198,7 +198,7 @@ class Delivery:
         )
         answer, beside = self._legs.seal(draft, peer, ours.encode(), payload, now)  # 8
         assert isinstance(answer, Answer)
-        effects = self._legs.evidence(decided, entry.exchange, opened.key)
+        effects = self._legs.later_evidence(decided, entry.exchange, opened.key, opened.until)
         await self._word.record(pending, None, answer, effects, beside)  # 9
 
     async def _withhold(
@@ -217,5 +217,9 @@ class Delivery:
             rules=tuple(rules.split(",")) if rules else (),
             verdict=decided.verdict if decided else None,
         )
-        effects = self._legs.evidence(decided, opened.entry.exchange, opened.key) if decided else []
+        effects = (
+            self._legs.later_evidence(decided, opened.entry.exchange, opened.key, opened.until)
+            if decided
+            else []
+        )
         await self._word.record(pending, None, withheld, effects)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from xbgateway.model.facts import Standing
 from xbgateway.model.outcome import Position
+from xbgateway.model.record import Until
 
 from .stages import Declaration, Finished
 
@@ -22,6 +23,7 @@ class Flight:
     declaration: Declaration  # of the request leg
     standing: Standing  # of the answer leg
     lane: str  # origin of the request's log
+    until: Until | None = None  # how long its rows are kept; None after a crash
     accepted: int | None = None  # index of the receiver's acceptance in the lane that answers
     ending: Position | None = None  # the receiver's entry that is being acted on
 

@@ -139,7 +139,7 @@ class Inbound:
             verdict=decided.verdict,
         )
         effects: list[Effect] = [
-            KeepKey(entry.exchange, wrapped, at),
+            KeepKey(entry.exchange, wrapped, at, decided.until),
             KeepPart(entry.exchange, "request", seal_at_rest(key, b"request", payload)),
             KeepPart(
                 entry.exchange,
@@ -149,7 +149,7 @@ class Inbound:
             *self._legs.evidence(decided, entry.exchange, key),
         ]
         await self._word.record(pending, "accepted", accepted, effects)  # 5
-        return Opened(entry, leaf, declaration, payload, key)
+        return Opened(entry, leaf, declaration, payload, key, decided.until)
 
     def _unseen(self, pending: Pending, entry: Request) -> None:
         """REQ-ENT-6: an exchange id is used once, whoever used it first: a peer or we."""
@@ -217,7 +217,7 @@ class Inbound:
         effects: list[Effect] = []
         if decided is not None:
             wrapped, key = self._legs.new_key()
-            effects.append(KeepKey(entry.exchange, wrapped, instant(now)))
+            effects.append(KeepKey(entry.exchange, wrapped, instant(now), decided.until))
             effects += self._legs.evidence(decided, entry.exchange, key)
         await self._word.record(pending, None, said, effects)
 
@@ -236,7 +236,7 @@ class Inbound:
         )
         wrapped, key = self._legs.new_key()
         effects: list[Effect] = [
-            KeepKey(entry.exchange, wrapped, instant(now)),
+            KeepKey(entry.exchange, wrapped, instant(now), decided.until),
             *self._legs.evidence(decided, entry.exchange, key),
         ]
         await self._word.record(pending, "held", held, effects)

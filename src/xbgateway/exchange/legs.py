@@ -27,6 +27,7 @@ from xbgateway.model.record import (
     KeepStanding,
     KeepUntil,
     Pending,
+    Until,
 )
 from xbgateway.policy.memo import Decided as Made
 from xbgateway.policy.memo import Decider
@@ -63,6 +64,12 @@ class Decided:
     def decision(self) -> Decision:
         """What was decided."""
         return self.made.decision
+
+    @property
+    def until(self) -> Until:
+        """``log_keep`` and ``data_keep`` as days, from the decision's own clock reading."""
+        decision = self.made.decision
+        return _until(self.facts.moment.now[:13], decision.log_keep_days, decision.data_keep_days)
 
     @cached_property
     def facts_bytes(self) -> bytes:
@@ -171,7 +178,6 @@ class Legs:
                 exchange,
                 seal_at_rest(key, b"facts", decided.facts_bytes),
             ),
-            _keep_until(decided, exchange),
         ]
         digest, raw = self._standing(decided.facts.standing)
         if digest not in self._kept:
@@ -186,6 +192,15 @@ class Legs:
                     decided.made.decision_bytes,
                 )
             )
+        return effects
+
+    def later_evidence(
+        self, decided: Decided, exchange: str, key: bytes, until: Until | None
+    ) -> list[Effect]:
+        """The same for a later decision of an exchange that is kept ``until`` then already."""
+        effects = self.evidence(decided, exchange, key)
+        if until is None or not until.covers(decided.until):
+            effects.append(KeepUntil(exchange, decided.until))
         return effects
 
     def _rest_standing(self, raw: bytes) -> bytes:
@@ -335,18 +350,12 @@ class Legs:
         return self._rest.unwrap(wrapped)
 
 
-def _keep_until(decided: Decided, exchange: str) -> KeepUntil:
-    """``log_keep`` and ``data_keep`` as days, from the decision's own clock reading."""
-    decision, hour = decided.decision, decided.facts.moment.now[:13]
-    evidence, payload = _days(hour, decision.log_keep_days, decision.data_keep_days)
-    return KeepUntil(exchange, evidence, payload)
-
-
 @lru_cache(maxsize=256)
-def _days(hour: str, log_days: int, data_days: int | None) -> tuple[str, str | None]:
+def _until(hour: str, log_days: int, data_days: int | None) -> Until:
     today = parse_instant(hour + ":00:00Z").astimezone(LOCAL).date()
     evidence = (today + timedelta(days=log_days)).isoformat()
-    return evidence, None if data_days is None else (today + timedelta(days=data_days)).isoformat()
+    payload = None if data_days is None else (today + timedelta(days=data_days)).isoformat()
+    return Until(evidence, payload)
 
 
 def refuse_unless_allowed(decision: Decision, leg: str) -> None:

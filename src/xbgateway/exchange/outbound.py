@@ -25,7 +25,7 @@ from xbgateway.model.entry import (
     Sealed,
     leaf_hex,
 )
-from xbgateway.model.errors import Reason, Refused, Unavailable
+from xbgateway.model.errors import GatewayError, Reason, Refused, Unavailable
 from xbgateway.model.limits import EXCHANGE_TTL_S, RECORD_RETRIES_MAX
 from xbgateway.model.outcome import Outcome
 from xbgateway.model.record import (
@@ -36,6 +36,7 @@ from xbgateway.model.record import (
     OpenExchange,
     Record,
     Stale,
+    Until,
 )
 from xbgateway.seal import open_at_rest, seal_at_rest
 
@@ -97,11 +98,24 @@ class Outbound:
             done.exception()  # whoever still waits has it; nobody waiting is no fault
 
     async def _run(self, submission: Submission, fingerprint: bytes) -> Finished:
-        now = self._clock.now()
-        admitted = self._admission.admit(submission, fingerprint, now)  # 1
-        known = self._ledger.reader.exchange_of(submission.party, submission.request_id)
-        if known is not None and not submission.validate_only:
-            return await self._again(admitted.fingerprint, *known)
+        try:
+            begun = await self._begin(submission, fingerprint)
+        except AlreadyOpen as taken:
+            return await self._again(fingerprint, taken.exchange, taken.fingerprint)
+        except GatewayError:
+            # What was accepted once has one answer, whatever registers and law say by now. Asked
+            # only here: that an id is new shows when it is recorded, and it nearly always is.
+            known = self._ledger.reader.exchange_of(submission.party, submission.request_id)
+            if known is None or submission.validate_only:
+                raise
+            return await self._again(fingerprint, *known)
+        if isinstance(begun, Finished):
+            return begun
+        return await self._flights.wait(begun.exchange)  # 7 .. 10: replies.py
+
+    async def _begin(self, submission: Submission, fingerprint: bytes) -> Flight | Finished:
+        """Steps 1 to 6. Raises ``AlreadyOpen`` for a request id that was recorded before."""
+        admitted = self._admission.admit(submission, fingerprint, self._clock.now())  # 1
         for _attempt in range(RECORD_RETRIES_MAX):
             decided = await self._legs.decide(self._admission.facts(admitted))  # 2, 3
             try:
@@ -109,10 +123,7 @@ class Outbound:
                     return await self._not_sent(admitted, decided)
                 await self._legs.peers[admitted.peer].heard()
                 permitted = self._legs.minimise(decided, admitted.content)  # 4
-                flight = await self._send(admitted, decided, permitted)  # 5, 6
-                return await self._flights.wait(flight.exchange)  # 7 .. 10: replies.py
-            except AlreadyOpen as taken:
-                return await self._again(admitted.fingerprint, taken.exchange, taken.fingerprint)
+                return await self._send(admitted, decided, permitted)  # 5, 6
             except Stale:
                 admitted = replace(admitted, now=self._clock.now())
         raise Unavailable(
@@ -168,9 +179,10 @@ class Outbound:
             declaration=declaration,
             standing=self._admission.standing(declaration, "answer"),
             lane=self._topology.data_out(admitted.peer, lane),
+            until=decided.until,
         )
         effects: list[Effect] = [
-            self._open(admitted, wrapped, moment.now),
+            self._open(admitted, wrapped, moment.now, decided.until),
             *self._admission.counts(admitted),
             *self._legs.evidence(decided, admitted.exchange, key),
         ]
@@ -223,7 +235,7 @@ class Outbound:
             verdict=decided.verdict,
         )
         effects: list[Effect] = [
-            self._open(admitted, wrapped, decided.facts.moment.now),
+            self._open(admitted, wrapped, decided.facts.moment.now, decided.until),
             KeepPart(
                 admitted.exchange, "result", seal_at_rest(key, b"result", pack_finished(finished))
             ),
@@ -235,7 +247,7 @@ class Outbound:
         self._meter.exchange("outbound", finished.outcome, reason)
         return finished
 
-    def _open(self, admitted: Admitted, wrapped: bytes, at: str) -> OpenExchange:
+    def _open(self, admitted: Admitted, wrapped: bytes, at: str, until: Until) -> OpenExchange:
         submission = admitted.submission
         return OpenExchange(
             admitted.exchange,
@@ -244,6 +256,7 @@ class Outbound:
             admitted.fingerprint,
             wrapped,
             at,
+            until,
         )
 
     # ---- the same request id again -----------------------------------------------------------

@@ -235,7 +235,7 @@ class Replies:
             ReleaseBeside(flight.exchange),
         ]
         if decided is not None:
-            effects += self._legs.evidence(decided, flight.exchange, flight.key)
+            effects += self._legs.later_evidence(decided, flight.exchange, flight.key, flight.until)
         appends: tuple[Append, ...] = ()
         if answer_leaf is not None:
             withheld = finished.outcome is not Outcome.EXECUTED

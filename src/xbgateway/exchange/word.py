@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from xbgateway.model.entry import Accepted, Answer, Expired, Held, Refused_, Request
 from xbgateway.model.errors import Refused
 from xbgateway.model.quick import quick
-from xbgateway.model.record import Append, Beside, Effect, MovePending, Pending, Record
+from xbgateway.model.record import Append, Beside, Effect, MovePending, Pending, Record, Until
 
 from .legs import Decided, Legs, refuse_unless_allowed
 from .ports import Ledger, Meter
@@ -36,6 +36,7 @@ class Opened:
     declaration: Declaration
     payload: bytes
     key: bytes
+    until: Until | None = None  # how long its rows are kept; None after a crash
 
 
 class Word:

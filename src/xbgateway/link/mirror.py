@@ -9,7 +9,7 @@ mirror advances, the payload is asked for once more, and the path refuses the en
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import grpc
@@ -19,6 +19,7 @@ import structlog
 from xbgateway.api.link.v1 import link_pb2, link_pb2_grpc
 from xbgateway.model.errors import GatewayError, Reason, Refused
 from xbgateway.model.limits import (
+    COSIGN_EVERY_S,
     GROUP_ENTRIES_MAX,
     HELLO_WAIT_S,
     LINK_GROUPS_IN_FLIGHT_MAX,
@@ -65,8 +66,12 @@ class MirrorStore(Protocol):
 class _Session:
     """A live stream of one log."""
 
-    responses: asyncio.Queue[link_pb2.ReplicateResponse | None]
-    wanted: dict[int, asyncio.Future[tuple[bytes, bytes]]]
+    responses: asyncio.Queue[link_pb2.ReplicateResponse | None] = field(
+        default_factory=asyncio.Queue
+    )
+    wanted: dict[int, asyncio.Future[tuple[bytes, bytes]]] = field(default_factory=dict)
+    durable: Mirrored | None = None  # the newest group that is durable and not yet cosigned
+    grown: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Mirrors(link_pb2_grpc.PeerLinkServiceServicer):
@@ -117,7 +122,7 @@ class Mirrors(link_pb2_grpc.PeerLinkServiceServicer):
             if stopped is not None:
                 yield _stopped(stopped, "this log stopped; a person has to look")
                 return
-            session = _Session(asyncio.Queue(), {})
+            session = _Session()
             self._sessions[origin] = session
             size = self._store.size(origin)
             yield link_pb2.ReplicateResponse(resume=link_pb2.Resume(version=VERSION, size=size))
@@ -152,6 +157,7 @@ class Mirrors(link_pb2_grpc.PeerLinkServiceServicer):
         # REQ-LINK-6
         queue: asyncio.Queue[asyncio.Future[Any] | None] = asyncio.Queue(LINK_GROUPS_IN_FLIGHT_MAX)
         acknowledging = asyncio.create_task(self._acknowledge(origin, queue, session))
+        cosigning = asyncio.create_task(self._cosigning(session))
         # REQ-LINK-2: whatever has gone to the store is waited for, also when the stream is
         # replaced: the next stream must learn the size that really is durable.
         try:
@@ -180,12 +186,14 @@ class Mirrors(link_pb2_grpc.PeerLinkServiceServicer):
                 await acknowledged
                 raise
             finally:
+                cosigning.cancel()
+                self._cosign(session)
                 session.responses.put_nowait(None)
 
     async def _acknowledge(
         self, origin: str, queue: asyncio.Queue[asyncio.Future[Any] | None], session: _Session
     ) -> None:
-        """Cosign what is durable, in order (REQ-LINK-8)."""
+        """Take what has become durable, in order."""
         while (future := await queue.get()) is not None:
             try:
                 mirrored = await future
@@ -200,10 +208,26 @@ class Mirrors(link_pb2_grpc.PeerLinkServiceServicer):
                 while (rest := await queue.get()) is not None:
                     await asyncio.gather(rest, return_exceptions=True)
                 return
-            text = mirrored.checkpoint.partition(b"\n\n")[0] + b"\n"
-            line = self._cosigner.cosign(text, int(time.time()))
-            held = link_pb2.Held(size=mirrored.size, cosignature=line)
-            session.responses.put_nowait(link_pb2.ReplicateResponse(held=held))
+            session.durable = mirrored
+            session.grown.set()
+
+    async def _cosigning(self, session: _Session) -> None:
+        """Cosign a moment after something became durable: under load once for several groups."""
+        while True:
+            await session.grown.wait()
+            session.grown.clear()
+            self._cosign(session)
+            await asyncio.sleep(COSIGN_EVERY_S)
+
+    def _cosign(self, session: _Session) -> None:
+        """Our word for the newest size that is durable here (REQ-LINK-8)."""
+        newest, session.durable = session.durable, None
+        if newest is None:
+            return
+        text = newest.checkpoint.partition(b"\n\n")[0] + b"\n"
+        line = self._cosigner.cosign(text, int(time.time()))
+        held = link_pb2.Held(size=newest.size, cosignature=line)
+        session.responses.put_nowait(link_pb2.ReplicateResponse(held=held))
 
     # ---- for the paths ---------------------------------------------------------------------
 

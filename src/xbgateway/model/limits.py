@@ -12,6 +12,8 @@ GROUP_ENTRIES_MAX = 256
 GROUP_BYTES_MAX = 2 * 1024 * 1024
 # Unacknowledged groups per lane: bounds what either side must buffer (8 x ~3 MiB).
 LINK_GROUPS_IN_FLIGHT_MAX = 8
+# A receipt may come this much later than the group: under load one cosignature serves several.
+COSIGN_EVERY_S = 0.02
 # The declaration that travels beside an entry; names and references only.
 DECLARATION_BYTES_MAX = 64 * 1024
 # Policy input and result: a law question that needs more is a modelling mistake.

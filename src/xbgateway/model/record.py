@@ -35,6 +35,24 @@ class Append:
 
 @quick
 @dataclass(frozen=True, slots=True)
+class Until:
+    """How long evidence has to be kept and payload may be kept; local days.
+
+    ``evidence`` carries out ``log_keep``, ``payload`` (None: no limit) ``data_keep``.
+    """
+
+    evidence: str
+    payload: str | None
+
+    def covers(self, other: "Until") -> bool:
+        """Whether nothing has to be kept longer for ``other``."""
+        return other.evidence <= self.evidence and (
+            other.payload is None or (self.payload is not None and other.payload <= self.payload)
+        )
+
+
+@quick
+@dataclass(frozen=True, slots=True)
 class OpenExchange:
     """A caller's exchange begins. ``(party, request_id)`` is taken once (idempotency)."""
 
@@ -44,6 +62,7 @@ class OpenExchange:
     fingerprint: bytes  # keyed hash of the whole submission
     key: bytes  # the exchange's own key, wrapped
     at: str
+    until: Until
 
 
 @quick
@@ -54,6 +73,7 @@ class KeepKey:
     exchange: str
     key: bytes
     at: str
+    until: Until
 
 
 @quick
@@ -146,14 +166,10 @@ class KeepRevision:
 @quick
 @dataclass(frozen=True, slots=True)
 class KeepUntil:
-    """How long evidence has to be kept and payload may be kept; local days, the later one wins.
-
-    ``evidence_until`` carries out ``log_keep``, ``payload_until`` (None: no limit) ``data_keep``.
-    """
+    """A later decision of an exchange has to be kept longer: the later day wins."""
 
     exchange: str
-    evidence_until: str
-    payload_until: str | None
+    until: Until
 
 
 @quick

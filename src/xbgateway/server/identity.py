@@ -59,7 +59,7 @@ class Identities:
 
     def caller(self, context: Context) -> Caller:
         """The party that calls. Raises ``Refused`` with a reason for each thing that is wrong."""
-        peer = self._peer(context)
+        peer, tls = self._peer(context)
         if peer.kind != "party":
             raise Refused(
                 Reason.IDENTITY_AMBIGUOUS,
@@ -79,11 +79,11 @@ class Identities:
             raise Refused(
                 Reason.PARTY_NOT_HERE, "The party belongs to another node.", party=party.id
             )
-        return Caller(party.id, subject, tls_version(context), party.auditor)
+        return Caller(party.id, subject, tls, party.auditor)
 
     def node(self, context: Context) -> str:
         """The id of the node at the other end of a peer link. Raises ``Refused``."""
-        peer = self._peer(context)
+        peer, _tls = self._peer(context)
         if peer.kind != "node":
             raise Refused(
                 Reason.PEER_UNKNOWN, "Only a node's certificate may link.", kind=peer.kind
@@ -97,22 +97,24 @@ class Identities:
             )
         return peer.name
 
-    def _peer(self, context: Context) -> PeerIdentity:
-        properties = context.auth_context()
+    def _peer(self, context: Context) -> tuple[PeerIdentity, str]:
+        """Who is at the other end, and what the connection speaks."""
+        properties = context.auth_context()  # made anew by gRPC at each call: ask once
+        tls = _tls_of(properties)
         leaf = _one(properties, "x509_pem_cert")
         # gRPC leaves ``peer_spiffe_id`` out when a certificate has two URIs (crypto.md §5).
         spiffe = _one(properties, "peer_spiffe_id")
         peer = self._trust.identify(
             leaf,
             tuple(properties.get("x509_pem_cert_chain") or ()),
-            tls_version(context),
+            tls,
             self._clock.now(),
         )
         if peer.spiffe_id.encode() != spiffe:
             raise Refused(
                 Reason.IDENTITY_AMBIGUOUS, "Two readings of the certificate's identity differ."
             )
-        return peer
+        return peer, tls
 
     def _subject(self, context: Context, peer: PeerIdentity) -> str:
         token = bearer(context)
@@ -139,7 +141,11 @@ def bearer(context: Context) -> str | None:
 
 def tls_version(context: Context) -> str:
     """``TLSv1.3`` or what else the connection speaks; empty where it speaks no TLS."""
-    found = tuple(context.auth_context().get("ssl_tls_version") or ())
+    return _tls_of(context.auth_context())
+
+
+def _tls_of(properties: Mapping[str, Any]) -> str:
+    found = tuple(properties.get("ssl_tls_version") or ())
     return found[0].decode("ascii", "replace") if len(found) == 1 else ""
 
 

@@ -89,7 +89,8 @@ class Edge(grpc.aio.ServerInterceptor):
     ) -> Any:
         try:
             with self._in_flight.admitted(work):
-                _check_channel(context)
+                if work is Work.FREE:
+                    _check_channel(context)  # all others ask who calls, which includes it
                 if work is Work.EXCHANGE:
                     _check_deadline(context)
                 if work is Work.READ:

@@ -67,14 +67,20 @@ def counter(connection: apsw.Connection, count: Count) -> int:
 _INSERTS: dict[type[Any], tuple[str, Callable[[Any], tuple[Any, ...]]]] = {
     OpenExchange: (
         (
-            "INSERT INTO exchanges (id, party, request_id, fingerprint, key, at)"
-            " VALUES (?, ?, ?, ?, ?, ?)"
+            "INSERT INTO exchanges (id, party, request_id, fingerprint, key, at, evidence_until,"
+            " payload_until) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
         ),
-        lambda e: (exchange_key(e.exchange), e.party, e.request_id, e.fingerprint, e.key, e.at),
+        lambda e: (
+            *(exchange_key(e.exchange), e.party, e.request_id, e.fingerprint, e.key, e.at),
+            *(e.until.evidence, e.until.payload),
+        ),
     ),
     KeepKey: (
-        "INSERT OR IGNORE INTO exchanges (id, key, at) VALUES (?, ?, ?)",
-        lambda e: (exchange_key(e.exchange), e.key, e.at),
+        (
+            "INSERT OR IGNORE INTO exchanges (id, key, at, evidence_until, payload_until)"
+            " VALUES (?, ?, ?, ?, ?)"
+        ),
+        lambda e: (exchange_key(e.exchange), e.key, e.at, e.until.evidence, e.until.payload),
     ),
     KeepPart: (
         "INSERT OR REPLACE INTO parts VALUES (?, ?, ?)",
@@ -82,7 +88,7 @@ _INSERTS: dict[type[Any], tuple[str, Callable[[Any], tuple[Any, ...]]]] = {
     ),
     KeepFacts: (
         "INSERT OR IGNORE INTO facts VALUES (?, ?, ?)",
-        lambda e: (bytes.fromhex(e.digest), exchange_key(e.exchange), e.sealed),
+        lambda e: (exchange_key(e.exchange), bytes.fromhex(e.digest), e.sealed),
     ),
     KeepStanding: (
         "INSERT OR IGNORE INTO standings VALUES (?, ?)",
@@ -110,7 +116,7 @@ _INSERTS: dict[type[Any], tuple[str, Callable[[Any], tuple[Any, ...]]]] = {
             " payload_until = max(coalesce(payload_until, ?), ?) WHERE id = ?"
         ),
         lambda e: (
-            *(e.evidence_until, e.payload_until, e.payload_until),
+            *(e.until.evidence, e.until.payload, e.until.payload),
             exchange_key(e.exchange),
         ),
     ),

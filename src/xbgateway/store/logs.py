@@ -34,6 +34,12 @@ from .schema import INDEX_BITS
 
 INSERT_ENTRY = "INSERT INTO entries VALUES (?, ?, ?)"
 INSERT_BESIDE = "INSERT INTO beside VALUES (?, ?, ?, ?, ?)"
+_ROWS = "SELECT entry FROM entries WHERE pos >= ? AND pos < ? ORDER BY pos"
+_ROWS_WITH_BESIDE = (
+    "SELECT e.entry, b.declaration, b.sealed, w.wrap FROM entries e"
+    " LEFT JOIN beside b ON b.pos = e.pos LEFT JOIN wraps w ON w.hash = b.wrap"
+    " WHERE e.pos >= ? AND e.pos < ? ORDER BY e.pos"
+)
 # Takes a statement and its values for the end of the transaction.
 Later = Callable[[str, tuple[Any, ...]], None]
 
@@ -163,22 +169,24 @@ class Growth:
                 (self.head.row, tile.level, tile.index, tile.hashes, _tile_root(tile.hashes)),
             )
 
-    def reread(self, connection: apsw.Connection) -> None:
-        """Hash the committed rows again (REQ-LOG-10).
+    def reread(self, connection: apsw.Connection) -> list[tuple[Any, ...]]:
+        """The committed rows as they stand, hashed again (REQ-LOG-10).
 
-        Raises ``Fatal(STORE_CORRUPT)`` where a row is not what was written.
+        ``(entry, declaration, sealed, wrap)`` each; of a mirror the entry alone. Raises
+        ``Fatal(STORE_CORRUPT)`` where a row is not what was written.
         """
         first = self.head.first_row(self.start)
         rows = connection.execute(
-            "SELECT entry FROM entries WHERE pos >= ? AND pos < ? ORDER BY pos",
+            _ROWS if self.head.signer is None else _ROWS_WITH_BESIDE,
             (first, first + len(self.leaves)),
-        )
-        if [leaf_hash(entry) for (entry,) in rows] != self.leaves:
+        ).fetchall()
+        if [leaf_hash(row[0]) for row in rows] != self.leaves:
             raise Fatal(
                 Reason.STORE_CORRUPT,
                 f"rows of {self.head.origin} differ from what was written; nothing is signed",
                 origin=self.head.origin,
             )
+        return rows
 
     def swap(self) -> None:
         """The commit stands: the copy becomes the head."""

@@ -193,16 +193,14 @@ class Reader:
         )
         return found[0][0] if found else None  # type: ignore[return-value]
 
-    def facts(self, digest: str) -> tuple[str, bytes] | None:
-        """``(exchange, sealed facts)`` by digest."""
-        found = (
-            self.connection()
-            .execute(
-                "SELECT exchange, sealed FROM facts WHERE digest = ?", (bytes.fromhex(digest),)
-            )
-            .fetchone()
+    def facts(self, exchange: str, digest: str) -> bytes | None:
+        """Sealed facts of one decision of an exchange."""
+        found = self._rows(
+            "SELECT sealed FROM facts WHERE exchange = ? AND digest = ?",
+            UUID(exchange).bytes,
+            bytes.fromhex(digest),
         )
-        return (str(UUID(bytes=found[0])), found[1]) if found else None
+        return found[0][0] if found else None  # type: ignore[return-value]
 
     def standing(self, digest: str) -> bytes | None:
         """Sealed standing facts by digest."""

@@ -96,6 +96,16 @@ MIGRATIONS: tuple[str, ...] = (
     """
     CREATE TABLE roots (log INTEGER PRIMARY KEY, size INTEGER NOT NULL, root BLOB NOT NULL) STRICT;
     """,
+    # Facts by exchange: new rows go to the end of the table, and erasing finds them.
+    """
+    ALTER TABLE facts RENAME TO facts_by_digest;
+    CREATE TABLE facts (
+        exchange BLOB NOT NULL, digest BLOB NOT NULL, sealed BLOB NOT NULL,
+        PRIMARY KEY (exchange, digest)
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO facts SELECT exchange, digest, sealed FROM facts_by_digest;
+    DROP TABLE facts_by_digest;
+    """,
 )
 
 

@@ -317,12 +317,12 @@ class SqliteStore:
         for growth in tx.growths.values():
             if not growth.leaves:
                 continue
-            growth.reread(self._connection)
+            rows = growth.reread(self._connection)
             growth.swap()
             head = growth.head
             if head.signer is not None:
                 head.checkpoint = signed(head, head.frontier)
-                groups.append(_group(tx, head, growth.start))
+                groups.append(_group(head, growth.start, rows))
         return groups
 
     def _count(self, batch: list[_Waiting], tx: Transaction) -> None:
@@ -367,19 +367,16 @@ def _result(operation: Operation, tx: Transaction) -> Any:
         return refusal
 
 
-def _group(tx: Transaction, head: LogHead, start: int) -> Group:
+def _group(head: LogHead, start: int, rows: Sequence[tuple[Any, ...]]) -> Group:
     """A committed group for the link, from the rows as they stand."""
-    items: list[MirrorItem] = []
-    wraps: dict[bytes, None] = {}
-    first = head.first_row(start)
-    for entry, declaration, sealed, wrap in tx.connection.execute(
-        "SELECT e.entry, b.declaration, b.sealed, w.wrap FROM entries e"
-        " LEFT JOIN beside b ON b.pos = e.pos LEFT JOIN wraps w ON w.hash = b.wrap"
-        " WHERE e.pos >= ? AND e.pos < ? ORDER BY e.pos",
-        (first, head.first_row(head.size)),
-    ):
-        items.append(MirrorItem(entry, declaration or b"", sealed or b""))
-        if wrap is not None:
-            wraps[wrap] = None
     assert head.checkpoint is not None
-    return Group(head.origin, start, tuple(items), head.checkpoint, tuple(wraps))
+    return Group(
+        head.origin,
+        start,
+        tuple(
+            MirrorItem(entry, declaration or b"", sealed or b"")
+            for entry, declaration, sealed, _wrap in rows
+        ),
+        head.checkpoint,
+        tuple(dict.fromkeys(row[3] for row in rows if row[3] is not None)),
+    )

@@ -73,10 +73,10 @@ async def test_rows_are_read_back_between_commit_and_signature(
         order.append("signed")
         return sign(head, frontier)
 
-    def reading(growth: Any, connection: Any) -> None:
+    def reading(growth: Any, connection: Any) -> Any:
         assert not connection.in_transaction
         order.append("read back")
-        reread(growth, connection)
+        return reread(growth, connection)
 
     monkeypatch.setattr("xbgateway.store.sqlite.signed", signing)
     monkeypatch.setattr(logs.Growth, "reread", reading)
