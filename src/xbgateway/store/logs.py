@@ -176,10 +176,8 @@ class Growth:
         ``Fatal(STORE_CORRUPT)`` where a row is not what was written.
         """
         first = self.head.first_row(self.start)
-        rows = connection.execute(
-            _ROWS if self.head.signer is None else _ROWS_WITH_BESIDE,
-            (first, first + len(self.leaves)),
-        ).fetchall()
+        sql = _ROWS if self.head.signer is None else _ROWS_WITH_BESIDE
+        rows: list[Any] = connection.execute(sql, (first, first + len(self.leaves))).fetchall()
         if [leaf_hash(row[0]) for row in rows] != self.leaves:
             raise Fatal(
                 Reason.STORE_CORRUPT,
