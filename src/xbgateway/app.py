@@ -10,6 +10,7 @@ import contextlib
 import gc
 import shutil
 import signal
+import sys
 from collections.abc import Coroutine
 from dataclasses import replace
 from pathlib import Path
@@ -377,6 +378,9 @@ async def run(settings: Settings, *, dev: bool = False) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
+    # Threads here wait for disk, network or engine and hold the interpreter for moments only: the
+    # loop need not be interrupted for them every 5 ms. Worth a tenth of the throughput (bench).
+    sys.setswitchinterval(0.02)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):

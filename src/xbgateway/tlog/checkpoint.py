@@ -23,6 +23,7 @@ from xbgateway.tlog.note import (
 
 # REQ-LOG-5: decimal without leading zeroes, below 2**63, so every tool can hold it.
 _SIZE = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
+_CONTROL = re.compile(r"[\x00-\x1f]")
 _SIZE_MAX = 2**63 - 1
 _LINES = 3
 
@@ -39,7 +40,7 @@ class Checkpoint:
     root: bytes
 
     def __post_init__(self) -> None:
-        if not self.origin or any(ord(one) < ord(" ") for one in self.origin):
+        if not self.origin or _CONTROL.search(self.origin):
             raise malformed("the origin is empty or has a control character")
         if not 0 <= self.size <= _SIZE_MAX:
             raise malformed("the size is out of range")

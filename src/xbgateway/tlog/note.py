@@ -12,6 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import lru_cache
 from hashlib import sha256
 from typing import Self
 
@@ -268,6 +269,7 @@ def check_text(text: bytes) -> None:
         raise malformed("the text does not end in a line feed")
 
 
+@lru_cache(maxsize=1024)  # names of keys come again with every note
 def _is_name(name: str) -> bool:
     bad = any(one.isspace() or one == "+" or ord(one) < ord(" ") for one in name)
     return bool(name) and not bad
