@@ -8,33 +8,19 @@ write these files; ``check.py`` and the tests run them.
 
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
-from dataclasses import dataclass, fields, is_dataclass
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any
 
 import orjson
 
 from xbgateway.model.decision import Decision
+from xbgateway.model.documents import value_of
 from xbgateway.model.errors import Refused
-from xbgateway.model.facts import (
-    BasisFacts,
-    ConsentFacts,
-    Facts,
-    FieldFacts,
-    MechanismFacts,
-    Moment,
-    MoTransferFacts,
-    NoticeFacts,
-    PartyFacts,
-    PipiaFacts,
-    Standing,
-    StateAssessmentFacts,
-)
+from xbgateway.model.facts import Facts, Moment, Standing
 from xbgateway.policy import strict_yaml
 from xbgateway.policy.memo import parse_decision
 from xbgateway.policy.projection import Projected, Projector
 from xbgateway.policy.source import Files
-
-_T = TypeVar("_T")
 
 BASES = "fixtures/bases/"
 CASES = "fixtures/"
@@ -48,17 +34,6 @@ _FIELD_DEFAULTS: Mapping[str, Any] = {
     "purposes": ["*"],
     "required": False,
     "identifier": None,
-}
-_INSTRUMENTS: Mapping[str, type[Any]] = {
-    "sender": PartyFacts,
-    "recipient": PartyFacts,
-    "basis": BasisFacts,
-    "consent": ConsentFacts,
-    "notice": NoticeFacts,
-    "pipia": PipiaFacts,
-    "mechanism": MechanismFacts,
-    "state_assessment": StateAssessmentFacts,
-    "mo_transfer": MoTransferFacts,
 }
 
 
@@ -131,13 +106,10 @@ def facts_from(document: Mapping[str, Any]) -> Facts:
     """
     standing = dict(document["standing"])
     labels: Mapping[str, Any] = standing.pop("fields")
-    for key, kind in _INSTRUMENTS.items():
-        part = standing.get(key)
-        standing[key] = None if part is None else _value(kind, part)
-    moment = {"fields": sorted(labels), **document["moment"]}
+    fields = [_field(path, label) for path, label in labels.items()]
     return Facts(
-        _value(Standing, {**standing, "fields": tuple(_field(p, v) for p, v in labels.items())}),
-        _value(Moment, moment),
+        value_of(Standing, {**standing, "fields": fields}),
+        value_of(Moment, {"fields": sorted(labels), **document["moment"]}),
     )
 
 
@@ -188,24 +160,9 @@ def _case(
     )
 
 
-def _field(path: str, label: Mapping[str, Any]) -> FieldFacts:
+def _field(path: str, label: Mapping[str, Any]) -> dict[str, Any]:
     name = path.rsplit(".", 1)[-1]
-    return _value(FieldFacts, {"path": path, "name": name, **_FIELD_DEFAULTS, **label})
-
-
-def _value(kind: type[_T], document: Mapping[str, Any]) -> _T:
-    """A frozen value from a mapping; lists become tuples, unknown keys are a TypeError."""
-    assert is_dataclass(kind)
-    known = {each.name for each in fields(kind)}
-    unknown = sorted(set(document) - known)
-    if unknown:
-        raise TypeError(f"{kind.__name__} has no {unknown[0]!r}")
-    return kind(
-        **{
-            key: tuple(value) if isinstance(value, list) else value
-            for key, value in document.items()
-        }
-    )
+    return {"path": path, "name": name, **_FIELD_DEFAULTS, **label}
 
 
 def _difference(decision: Decision, expect: Mapping[str, Any]) -> str | None:
