@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from xbgateway.model.decision import Decision
+from xbgateway.model.decision import Decision, Duty
 from xbgateway.model.documents import value_of
 from xbgateway.model.errors import Refused
 from xbgateway.model.facts import Facts, Moment, Standing
@@ -165,13 +165,22 @@ def _field(path: str, label: Mapping[str, Any]) -> dict[str, Any]:
     return {"path": path, "name": name, **_FIELD_DEFAULTS, **label}
 
 
+def _meets(duty: Duty, wanted: Mapping[str, Any]) -> bool:
+    """Whether a duty has all that is named of it; its rules are those named, or more."""
+    named = {**wanted, "rules": set(wanted.get("rules", ()))}
+    return named.pop("rules") <= set(duty.rules) and all(
+        getattr(duty, key) == value for key, value in named.items()
+    )
+
+
 def _difference(decision: Decision, expect: Mapping[str, Any]) -> str | None:
-    """Compare verdict and rules (as sets), and the duties where the expectation names them."""
+    """Compare verdict and rules (as sets); fields and duties where the expectation names them."""
     said: dict[str, Any] = {
         "decision": decision.verdict,
         "deny": sorted({found.rule for found in decision.denials}),
         "holds": sorted({found.rule for found in decision.holds}),
         "warns": sorted({found.rule for found in decision.warnings}),
+        "waives": sorted({found.rule for found in decision.waivers}),
         "drop": sorted(one.path for one in decision.fields if one.how == "drop"),
         "mask": {one.path: one.how for one in decision.fields if one.how != "drop"},
         "paths": sorted(found.path or "" for found in decision.denials),
@@ -179,6 +188,12 @@ def _difference(decision: Decision, expect: Mapping[str, Any]) -> str | None:
         "data_keep_days": decision.data_keep_days,
     }
     wanted = {"deny": [], "holds": [], "warns": [], **expect}
+    for duty in wanted.pop("duties", []):
+        if not any(_meets(one, duty) for one in decision.duties):
+            return f"duties are {[one.line() for one in decision.duties]}, expected {duty}"
+    for rule in wanted.pop("no_duty_of", []):
+        if any(rule in one.rules for one in decision.duties):
+            return f"{rule} asks for a duty, expected none"
     for key, value in wanted.items():
         given = sorted(value) if isinstance(value, list) else value
         if said[key] != given:

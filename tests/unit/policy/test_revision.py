@@ -35,7 +35,7 @@ def test_the_revision_is_the_hash_of_what_decides() -> None:
     assert load_revision(again).id == revision.id
     for path, old, new in (
         ("tables/thresholds.yaml", "value: 300", "value: 301"),
-        ("texts/rules.yaml", "en: A fact", "en: One fact"),
+        ("texts/gw_gateway.yaml", "en: A fact", "en: One fact"),
         ("cn/pipl.rego", "consent", "Consent"),
         ("capabilities.json", "abs", "abz"),
     ):
@@ -106,7 +106,7 @@ def test_the_dictionary_is_complete_for_the_purposes_of_the_catalogue() -> None:
         ("tables/masking.yaml", "how: permit", "how: stars", "'stars' is not one of"),
         ("tables/retention_maxima.yaml", "days: 30}", "days: 30, years: 1}", "valid under each"),
         ("tables/social_bodies.yaml", "[DEATH_NOTICE, ", "[DEATH_NOTE, ", "DEATH_NOTE"),
-        ("texts/rules.yaml", "    pt: Falta um facto", "    pd: Falta um facto", "pd"),
+        ("texts/gw_gateway.yaml", "    pt: Falta um facto", "    pd: Falta um facto", "pd"),
         ("tables/purposes.yaml", "groups:", "groups: [", "expected"),
     ],
 )
@@ -127,7 +127,7 @@ def test_the_line_is_that_of_the_row() -> None:
 
 @pytest.mark.parametrize(
     "missing",
-    ["decision.rego", "texts/rules.yaml", "capabilities.json", "tables/holidays.yaml"],
+    ["decision.rego", "schema/texts/rules.json", "capabilities.json", "tables/holidays.yaml"],
 )
 def test_a_missing_file_is_named(missing: str) -> None:
     files = {path: raw for path, raw in policy_files().items() if path != missing}
@@ -136,7 +136,7 @@ def test_a_missing_file_is_named(missing: str) -> None:
 
 def test_bytes_that_are_not_utf8_are_refused() -> None:
     assert "UTF-8" in refusal({**policy_files(), "cn/x.rego": b"package x\xff"}).sentence
-    assert "UTF-8" in refusal({**policy_files(), "texts/rules.yaml": b"\xff"}).sentence
+    assert "UTF-8" in refusal({**policy_files(), "texts/mo_transfer.yaml": b"\xff"}).sentence
 
 
 def test_a_directory_without_policies_is_refused(tmp_path: Path) -> None:
