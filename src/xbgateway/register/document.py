@@ -292,7 +292,7 @@ def _instrument(
     for name, kind in (("pipia_ref", "pipia"), ("evidence_ref", "evidence")):
         reference: str | None = getattr(instrument, name, None)
         if reference is not None and kinds.get(reference) != kind:
-            yield (name,), f"{reference} is not a {kind} in this register"
+            yield (name,), f"{reference} is no {kind} in this register"
     rested_on = {i for i, kind in kinds.items() if kind in {"mechanism", "state_assessment"}}
     yield from _unknown("mechanisms", getattr(instrument, "mechanisms", ()), rested_on, "mechanism")
     if isinstance(instrument, Agreement):

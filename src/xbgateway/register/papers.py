@@ -142,14 +142,16 @@ def incidents(
     recipient: str,
     mechanisms: Collection[str | None],
 ) -> tuple[IncidentFacts, ...]:
-    """Every incident that strikes the dataset, a party or a paper that the transfer rests on."""
+    """Every incident that strikes the dataset or a source of it, a party, or a paper relied on."""
+    known = register.dataset(dataset_id)
+    datasets = {dataset_id, *(known.sources if known else ())}
     found = (
         IncidentFacts(
             ref=one.id,
             severity=one.severity,
             opened_on=one.opened_on,
             closed_on=one.closed_on,
-            dataset=dataset_id in one.datasets,
+            dataset=not datasets.isdisjoint(one.datasets),
             sender=sender in one.parties,
             recipient=recipient in one.parties,
             mechanism=any(each in mechanisms for each in one.mechanisms),

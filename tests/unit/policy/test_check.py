@@ -98,6 +98,15 @@ def test_what_is_wrong_is_found(copy: Path, path: str, old: str, new: str, says:
     assert says in reasons(check_directory(copy, ENGINE))
 
 
+def test_a_package_that_is_not_whole_is_named(copy: Path) -> None:
+    text = "package xb.cn.odd\n\nimport rego.v2\n\ndeny contains one if some one in set()\n"
+    (copy / "cn" / "odd.rego").write_text(text)
+    found = reasons(check_directory(copy, ENGINE))
+    for lacking in ("hold", "oblige", "waive", "warn"):
+        assert f"cn/odd.rego:1: `{lacking}` is missing" in found
+    assert "cn/odd.rego:1: decision.rego does not name the package" in found
+
+
 @pytest.mark.tool("opa")
 @pytest.mark.parametrize(
     ("path", "old", "new", "says"),

@@ -134,6 +134,18 @@ def test_a_missing_file_is_named(missing: str) -> None:
     assert refusal(files).metadata["file"] == missing
 
 
+def test_a_rule_has_its_text_in_one_file_only() -> None:
+    text = policy_files()["texts/cn_security.yaml"]
+    problem = refusal({**policy_files(), "texts/zz_more.yaml": text})
+    assert "stands in texts/cn_security.yaml too" in problem.sentence
+    assert problem.metadata["file"] == "texts/zz_more.yaml"
+
+
+def test_without_any_text_there_is_no_revision() -> None:
+    files = {path: raw for path, raw in policy_files().items() if not path.startswith("texts/")}
+    assert "the file is missing" in refusal(files).sentence
+
+
 def test_bytes_that_are_not_utf8_are_refused() -> None:
     assert "UTF-8" in refusal({**policy_files(), "cn/x.rego": b"package x\xff"}).sentence
     assert "UTF-8" in refusal({**policy_files(), "texts/mo_transfer.yaml": b"\xff"}).sentence
