@@ -2,8 +2,8 @@
 # title: Decision on one transfer
 # description: |
 #   The one document that the gateway asks for. Both legal systems are asked in both directions. Any
-#   denial denies; else any hold holds; else the transfer is allowed with all obligations at their
-#   strictest.
+#   denial denies; else any hold holds; else the transfer is allowed. Duties go with every decision,
+#   all of them at their strictest.
 # scope: subpackages
 # schemas:
 #   - input: schema["input.v1"]
@@ -11,29 +11,119 @@ package xb
 
 import rego.v2
 
+import data.xb.ao.operation
+import data.xb.cn.consent
 import data.xb.cn.export
+import data.xb.cn.handling
+import data.xb.cn.mechanisms
+import data.xb.cn.operators
 import data.xb.cn.pipl
 import data.xb.cn.security
 import data.xb.cn.services
 import data.xb.gba.contract
 import data.xb.gw.gateway
+import data.xb.gw.protection
 import data.xb.lib.shape
 import data.xb.lib.tables
+import data.xb.mo.institutions
+import data.xb.mo.processing
 import data.xb.mo.transfer
 
 denials := union({
-	contract.deny, export.deny, gateway.deny, pipl.deny, security.deny, services.deny, shape.deny,
+	consent.deny,
+	contract.deny,
+	export.deny,
+	gateway.deny,
+	handling.deny,
+	institutions.deny,
+	mechanisms.deny,
+	operation.deny,
+	operators.deny,
+	pipl.deny,
+	processing.deny,
+	protection.deny,
+	security.deny,
+	services.deny,
+	shape.deny,
 	transfer.deny,
 })
 
-asked := union({export.hold, gateway.hold})
+asked := union({
+	consent.hold,
+	contract.hold,
+	export.hold,
+	gateway.hold,
+	handling.hold,
+	institutions.hold,
+	mechanisms.hold,
+	operation.hold,
+	operators.hold,
+	pipl.hold,
+	processing.hold,
+	protection.hold,
+	security.hold,
+	services.hold,
+	transfer.hold,
+})
+
+warnings := union({
+	consent.warn,
+	contract.warn,
+	export.warn,
+	gateway.warn,
+	handling.warn,
+	institutions.warn,
+	mechanisms.warn,
+	operation.warn,
+	operators.warn,
+	pipl.warn,
+	processing.warn,
+	protection.warn,
+	security.warn,
+	services.warn,
+	transfer.warn,
+})
+
+waivers := union({
+	consent.waive,
+	contract.waive,
+	export.waive,
+	gateway.waive,
+	handling.waive,
+	institutions.waive,
+	mechanisms.waive,
+	operation.waive,
+	operators.waive,
+	pipl.waive,
+	processing.waive,
+	protection.waive,
+	security.waive,
+	services.waive,
+	transfer.waive,
+})
+
+obliged := union({
+	consent.oblige,
+	contract.oblige,
+	export.oblige,
+	gateway.oblige,
+	handling.oblige,
+	institutions.oblige,
+	mechanisms.oblige,
+	operation.oblige,
+	operators.oblige,
+	pipl.oblige,
+	processing.oblige,
+	protection.oblige,
+	security.oblige,
+	services.oblige,
+	transfer.oblige,
+})
 
 holds contains finding if {
 	some finding in asked
 	not finding.role in input.t.approvals
 }
-
-warnings := union({contract.warn, gateway.warn})
 
 default verdict := "deny"
 
@@ -65,24 +155,53 @@ full(found) := object.union(
 )
 
 drops := [{"path": key[0], "rule": key[1]} |
-	some key in sort({[drop.path, drop.rule] | some drop in pipl.drop})
+	some key in sort({[drop.path, drop.rule] | some drop in obliged; drop.verb == "drop"})
 ]
 
 masks := [{"path": key[0], "how": key[1], "rule": key[2]} |
-	some key in sort({[mask.path, mask.how, mask.rule] | some mask in (gateway.mask | pipl.mask)})
+	some key in sort({[mask.path, mask.how, mask.rule] |
+		some mask in obliged
+		mask.verb == "mask"
+	})
 ]
+
+# What one duty is about; of several rules that ask for the same, the strictest value counts.
+about(duty) := [object.get(duty, key, "") | some key in ["verb", "who", "about", "unit"]]
+
+duties := [duty |
+	some key in sort({about(one) | some one in obliged; not one.verb in {"drop", "mask"}})
+	same := {one | some one in obliged; about(one) == key}
+	named := {"verb": key[0], "who": key[1], "about": key[2], "unit": key[3]}
+	duty := object.union_n([
+		{name: value | some name, value in named; value != ""},
+		{"rules": sort({one.rule | some one in same})},
+		{"value": strictest(key[0], values) |
+			values := {one.value | some one in same}
+			count(values) > 0
+		},
+	])
+]
+
+# For how long a log is kept and at which level one encrypts, more is stricter; else less is.
+strictest(verb, values) := max(values) if verb in {"encrypt", "log_keep"}
+
+strictest(verb, values) := min(values) if not verb in {"encrypt", "log_keep"}
+
+days(verb) := {one.value | some one in obliged; one.verb == verb}
 
 # A denial is logged too; where the tables cannot say how long, the longest known time counts.
 default log_keep_days := 1827
 
-log_keep_days := max({line.days |
+log_keep_days := max(days("log_keep") | {line.days |
 	some line in tables.current.log_keep
 	services.keeps(line)
 })
 
 default data_keep_days := null
 
-data_keep_days := min({input.retention.days, input.retention.max_days})
+data_keep_days := min(days("data_keep") | asked_for)
+
+asked_for contains min({input.retention.days, input.retention.max_days})
 
 # METADATA
 # title: Decision
@@ -94,9 +213,11 @@ decision := {
 	"deny": sorted(denials),
 	"holds": sorted(holds),
 	"warns": sorted(warnings),
+	"waives": sorted(waivers),
 	"obligations": {
 		"drop": drops,
 		"mask": masks,
+		"duties": duties,
 		"log_keep_days": log_keep_days,
 		"data_keep_days": data_keep_days,
 	},

@@ -9,14 +9,16 @@ from pathlib import Path
 
 from xbgateway.policy import fixtures, lint
 from xbgateway.policy.lint import RuleMetadata
-from xbgateway.policy.revision import LANGUAGES, Revision, load_revision
+from xbgateway.policy.revision import Revision, load_revision
 from xbgateway.policy.source import Files, default_policy_directory, read_policy_directory
+from xbgateway.policy.texts import LANGUAGES
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "rules.md"
 GROUPS = (
     ("GW-", "The gateway itself"),
     ("CN-", "Mainland: national law"),
     ("ZH-", "Mainland: Zhuhai"),
+    ("HZ-", "Mainland: authorised operation"),
     ("JA-", "Mainland: verification first"),
     ("GBA-", "Greater Bay Area standard contract"),
     ("MO-", "Macao"),
@@ -42,11 +44,11 @@ def page(files: Files) -> str:
     cases = list(fixtures.cases(files))
     parts = [HEAD]
     for prefix, title in GROUPS:
-        parts.append(f"## {title}\n")
+        rules = [rule for rule in sorted(known) if rule.startswith(prefix)]
+        parts += [f"## {title}\n"] if rules else []
         parts += [
             "\n".join(_rule(known[rule], revision, [one for one in cases if one.rule == rule]))
-            for rule in sorted(known)
-            if rule.startswith(prefix)
+            for rule in rules
         ]
     parts.append("\n".join(_tables(revision)))
     return "\n".join(parts)

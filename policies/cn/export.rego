@@ -8,6 +8,13 @@ import rego.v2
 import data.xb.lib.fields
 import data.xb.lib.tables
 
+# Of these, the ones that no rule here gives.
+warn contains finding if some finding in set()
+
+waive contains finding if some finding in set()
+
+oblige contains duty if some duty in set()
+
 exported if {
 	fields.personal
 	not input.t.direction in {"MO2CN", "CN_INTERNAL", "MO_INTERNAL"}

@@ -8,6 +8,13 @@ import rego.v2
 import data.xb.lib.fields
 import data.xb.lib.tables
 
+# Of these, the ones that no rule here gives.
+hold contains finding if some finding in set()
+
+warn contains finding if some finding in set()
+
+waive contains finding if some finding in set()
+
 # METADATA
 # title: A legal basis
 # description: Personal information is handled on one of the seven bases of the law.
@@ -66,6 +73,17 @@ deny contains {"rule": "CN-PIPL-15-1", "path": "consent.state"} if {
 	input.consent.state == "withdrawn"
 }
 
+oblige contains {
+	"rule": "CN-PIPL-15-1",
+	"verb": "delete_confirm",
+	"who": "recipient",
+	"value": tables.current.thresholds.withdrawal_deletion_working_days,
+	"unit": "working_days",
+} if {
+	"consent" in {input.basis.cn, input.basis.mo}
+	input.consent.state == "withdrawn"
+}
+
 # METADATA
 # title: Notice
 # description: |
@@ -103,9 +121,11 @@ deny contains {"rule": "CN-PIPL-6-1", "path": field.path} if {
 	not field.required == false
 }
 
-drop contains {"rule": "CN-PIPL-6-1", "path": field.path} if some field in fields.dropped
+oblige contains {"rule": "CN-PIPL-6-1", "verb": "drop", "path": field.path} if {
+	some field in fields.dropped
+}
 
-mask contains {"rule": "CN-PIPL-6-1", "path": field.path, "how": how} if {
+oblige contains {"rule": "CN-PIPL-6-1", "verb": "mask", "path": field.path, "how": how} if {
 	some field in fields.kept
 	how := fields.row(field).mask
 	how != "none"

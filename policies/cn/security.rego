@@ -7,6 +7,15 @@ import rego.v2
 
 import data.xb.lib.fields
 
+# Of these, the ones that no rule here gives.
+hold contains finding if some finding in set()
+
+warn contains finding if some finding in set()
+
+waive contains finding if some finding in set()
+
+oblige contains duty if some duty in set()
+
 # METADATA
 # title: State and work secrets
 # description: Nothing that holds a secret is exchanged, whatever would be dropped.

@@ -8,6 +8,15 @@ import rego.v2
 import data.xb.lib.fields
 import data.xb.lib.tables
 
+# Of these, the ones that no rule here gives.
+hold contains finding if some finding in set()
+
+warn contains finding if some finding in set()
+
+waive contains finding if some finding in set()
+
+oblige contains duty if some duty in set()
+
 # METADATA
 # title: Registered data in an authorised scenario
 # description: The dataset stands in the resource register and the scenario is authorised for it.

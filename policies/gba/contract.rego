@@ -10,6 +10,11 @@ import rego.v2
 import data.xb.lib.fields
 import data.xb.lib.tables
 
+# Of these, the ones that no rule here gives.
+hold contains finding if some finding in set()
+
+waive contains finding if some finding in set()
+
 relied_on if input.m.type == "gba_sc"
 
 # METADATA
@@ -66,7 +71,7 @@ not_in_force contains "m.signed" if not input.m.signed == true
 # title: Contract filed
 # description: |
 #   The contract is filed within the table's number of working days of effect, by the calendar of
-#   the sender's authority. Inside that window an unfiled contract warns.
+#   the sender's authority. Inside that window an unfiled contract warns and is to be filed.
 # custom:
 #   id: GBA-SC-4
 #   articles: ["GBA Standard Contract Guidelines (Mainland, Macao)"]
@@ -80,6 +85,20 @@ warn contains {"rule": "GBA-SC-4", "path": "m.filing"} if {
 	relied_on
 	input.m.filing == "inside"
 }
+
+oblige contains {
+	"rule": "GBA-SC-4",
+	"verb": "file",
+	"who": supervisor[input.s.jurisdiction],
+	"about": "contract",
+	"value": tables.current.thresholds.filing_working_days,
+	"unit": "working_days",
+} if {
+	relied_on
+	input.m.filing == "inside"
+}
+
+supervisor := {"CN": "guangdong_cac", "MO": "dspdp"}
 
 # METADATA
 # title: Assessment of the contract

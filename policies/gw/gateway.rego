@@ -8,6 +8,9 @@ import rego.v2
 import data.xb.lib.fields
 import data.xb.lib.tables
 
+# Of these, the ones that no rule here gives.
+waive contains finding if some finding in set()
+
 directions := {
 	"CN": {"CN": "CN_INTERNAL", "MO": "CN2MO"},
 	"MO": {"CN": "MO2CN", "MO": "MO_INTERNAL"},
@@ -157,7 +160,7 @@ hold contains {
 #   id: GW-MASK-1
 #   articles: ["PIPL Art 51", "Law 8/2005 Art 15"]
 #   verified: false
-mask contains {"rule": "GW-MASK-1", "path": field.path, "how": how} if {
+oblige contains {"rule": "GW-MASK-1", "verb": "mask", "path": field.path, "how": how} if {
 	input.t.leg == "answer"
 	input.r.kind in tables.current.masking.recipients
 	some field in fields.kept

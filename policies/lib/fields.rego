@@ -47,6 +47,30 @@ sensitive_cn if {
 	field.sens_cn == true
 }
 
+sensitive_mo if {
+	some field in kept
+	field.sens_mo == true
+}
+
+# METADATA
+# description: The kind of data that a field is; undefined where the table has no row for it.
+kind(field) := tables.current.field_kinds[field.name]
+
+# METADATA
+# description: |
+#   The fields that would travel and whose kind a paper does not cover. A paper that does not limit
+#   kinds has "*"; a field of no kind is covered by no other paper.
+uncovered(kinds) := {field | some field in kept; not "*" in kinds; not kind(field) in kinds}
+
+# METADATA
+# description: |
+#   The fields of a special category of Macao law (health, biometric, private_life, offence,
+#   credit), whether they would travel or be dropped.
+special(category) := {field |
+	some field in input.fields
+	field.name in tables.current.special_fields[category]
+}
+
 # METADATA
 # description: |
 #   Whether the transfer carries personal information. Everything does, but an empty message and an

@@ -10,56 +10,109 @@ import rego.v2
 import data.xb.lib.fields
 
 sections := {
-	"basis": ["cn", "cn_cited", "explicit_law", "mo", "mo_cited"],
-	"consent": ["covers_purpose", "kind", "names_recipient", "state"],
-	"crypto": ["gateway_signed", "payload_sealed", "sender_signed", "tls"],
-	"dataset": ["registered"],
-	"log": ["ok", "retention"],
-	"m": ["covers_purpose", "exempt_art", "filing", "names_parties", "signed", "state", "type"],
-	"mo_transfer": ["authorised", "ground", "kind", "notified"],
-	"notice": ["exempt_cn", "exempt_mo", "items", "state"],
-	"pipia": ["covers_purpose", "names_recipient", "of_mechanism", "state"],
+	"a": {"state"},
+	"basis": {
+		"cn", "cn_cited", "competent_approval", "emergency", "explicit_law", "mo", "mo_cited",
+		"necessity",
+	},
+	"case": {"evidence_held", "hold_cn", "hold_mo", "self_approved", "status", "term"},
+	"consent": {"covers_purpose", "kind", "kinds", "names_recipient", "state"},
+	"content": {"cells", "objected", "record", "stay", "youngest"},
+	"contract": {"state"},
+	"counts": {"assessed", "pi_year", "repeats", "spi_year", "split"},
+	"crypto": {
+		"certificate", "gateway_signed", "key_store", "payload_sealed", "sender_signed", "suite",
+		"tls",
+	},
+	"dataset": {
+		"adds_cn", "changed_purpose", "controllers", "inference", "level", "noticed", "offshore",
+		"openness", "origin", "provincial", "raw", "registered", "stored_in",
+	},
+	"document": {"state"},
+	"incident": {"state"},
+	"log": {"ok", "retention"},
+	"m": {
+		"age", "covers_mode", "covers_purpose", "covers_storage", "evidence", "exempt_art",
+		"extension", "filing", "kinds", "names_parties", "signed", "state", "term", "type",
+	},
+	"mo_proc": {"state"},
+	"mo_transfer": {"authorised", "ground", "kind", "notified", "special", "special_law"},
+	"notice": {"exempt_cn", "exempt_mo", "items", "state"},
+	"onward": {"state"},
+	"pipia": {"covers_purpose", "kept", "kinds", "names_recipient", "of_mechanism", "state"},
 	"r": party,
+	"retention": {"legal"},
+	"risk_assessment": {"state"},
 	"s": party,
-	"scenario": ["authorised"],
-	"state_assessment": ["covers_purpose", "names_recipient", "state"],
-	"t": [
-		"approvals", "direction", "environment", "freshness", "identifiers", "leg", "mode",
-		"purpose", "rate_hour", "rate_person", "replayed", "subjects",
-	],
+	"scenario": {"application", "authorised"},
+	"state_assessment": {"covers_purpose", "kinds", "names_recipient", "state"},
+	"t": {
+		"adverse", "approvals", "channel", "copies", "direction", "environment", "freshness",
+		"identifiers", "leg", "mode", "operator_reads", "publication", "purpose", "rate_hour",
+		"rate_person", "replayed", "subjects",
+	},
 }
 
-party := [
-	"ciio", "gba", "has_power", "jurisdiction", "kind", "region", "restricted", "role",
-	"state_organ",
-]
+# METADATA
+# description: Papers that may not be there; where there is one, all of it has to be.
+papers := {
+	"a": {
+		"annual_report", "authority", "emergency_plan", "exit", "irs_approved", "lists_dataset",
+		"lists_scenario", "names_operator", "network_review", "operation", "product_reviewed",
+		"province_approved", "renewal", "review", "security_report", "term", "trained", "trial",
+	},
+	"contract": {
+		"covers_purpose", "kinds", "names_parties", "subprocessors_approved", "terms", "type",
+	},
+	"document": {"timestamped"},
+	"incident": {"dataset", "mechanism", "recipient", "sender", "severity"},
+	"mo_proc": {"authorised", "notified", "registration", "window"},
+	"onward": {"conditions", "regions", "third_party"},
+}
 
-field_keys := [
+party := {
+	"annual_report", "central_organ", "child_rules", "ciio", "controls", "designated", "gba",
+	"has_power", "holdings", "jurisdiction", "kind", "on_platform", "region", "restricted",
+	"role", "security_officer", "state_organ", "zone",
+}
+
+field_keys := {
 	"class", "identifier", "label_allows", "labelled", "level", "name", "path", "required",
-	"secret", "sens_cn", "sens_mo",
-]
+	"secret", "sens_cn", "sens_mo", "shape",
+}
 
-required contains ["effective"]
+top := {"effective", "fields", "v"}
 
-required contains ["fields"]
+# METADATA
+# description: The keys of one section that have a value; none where there is no such section.
+held(section) := {key | some key, value in section; value != null} if is_object(section)
 
-required contains ["v"]
+default held(_) := set()
 
-required contains [section, key] if {
+missing contains [key] if {
+	some key in top
+	object.get(input, key, null) == null
+}
+
+missing contains [section, key] if {
 	some section, keys in sections
-	some key in keys
+	some key in (keys - held(object.get(input, section, null)))
 }
 
-required contains ["fields", position, key] if {
-	some position, _ in input.fields
-	some key in field_keys
+missing contains [section, key] if {
+	some section, keys in papers
+	not object.get(input, [section, "state"], null) == "none"
+	some key in (keys - held(object.get(input, section, null)))
 }
 
-required contains ["retention", "days"] if fields.personal
+missing contains ["fields", position, key] if {
+	some position, field in input.fields
+	some key in (field_keys - held(field))
+}
 
-missing contains path if {
-	some path in required
-	object.get(input, path, null) == null
+missing contains ["retention", "days"] if {
+	fields.personal
+	object.get(input, ["retention", "days"], null) == null
 }
 
 # METADATA

@@ -260,7 +260,7 @@ def test_a_store_carries_the_policies_that_its_decisions_were_made_by(
 def _another_revision(tmp_path: Path) -> Path:
     policies = tmp_path / "policies"
     shutil.copytree(Path(__file__).resolve().parents[2] / "policies", policies)
-    texts = policies / "texts" / "rules.yaml"
+    texts = policies / "texts" / "mo_transfer.yaml"
     texts.write_text(texts.read_text() + "\n# another revision\n")
     return policies
 

@@ -22,6 +22,7 @@ ALLOWED = (
     "pension_check_request",
     "pension_check_answer",
     "pension_claim_request",
+    "operation_product",
 )
 
 

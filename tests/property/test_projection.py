@@ -15,7 +15,7 @@ from tests.harness.facts import ALLOWED, make_facts, policy_files
 from tests.harness.scale import scaled
 
 from xbgateway.model.errors import Unavailable
-from xbgateway.model.facts import Facts
+from xbgateway.model.facts import UNREAD, ContentFacts, Counts, Facts
 from xbgateway.policy.engine import EmbeddedEngine
 from xbgateway.policy.memo import Decider, Memo
 from xbgateway.policy.projection import Projected, Projector
@@ -32,6 +32,11 @@ DAYS = {
     "consent.given_on": "2026-03-10",
     "consent.withdrawn_on": "2026-08-01",
     "consent.expires_on": "2026-09-30",
+    "application.valid_until": "2028-01-20",
+    "mo_processing.window": "2026-02-24",
+    "dataset.record": "2027-02-20",
+    "agreement.renewal": "2026-02-20",
+    "agreement.valid_until": "2026-05-19",
     "edition": "2025-11-04",
     "leap": "2026-02-28",
 }
@@ -43,6 +48,16 @@ CONSENT = {
     "given_on": DAYS["consent.given_on"],
     "withdrawn_on": None,
     "expires_on": DAYS["consent.expires_on"],
+}
+
+INCIDENT = {
+    "ref": "INC-CANARY",
+    "severity": "major",
+    "opened_on": DAYS["pipia.approved_on"],
+    "dataset": True,
+    "sender": False,
+    "recipient": False,
+    "mechanism": False,
 }
 
 
@@ -78,6 +93,10 @@ def facts_at_edges(draw: st.DrawFn) -> list[Facts]:
         patch["consent"] = {**CONSENT, "withdrawn_on": withdrawn}
         patch["basis"] = {"cn": draw(st.sampled_from(["consent", "statutory_duty"]))}
     if draw(st.booleans()):
+        patch["incidents"] = [
+            {**INCIDENT, "closed_on": draw(st.sampled_from([None, DAYS["leap"]]))}
+        ]
+    if draw(st.booleans()):
         patch["retention_days"] = draw(st.sampled_from([29, 30, 31, 400, 401, None]))
     facts = make_facts(draw(st.sampled_from(ALLOWED)), standing=patch)
     day = datetime.fromisoformat(draw(st.sampled_from(sorted(DAYS.values())))).date()
@@ -94,6 +113,8 @@ def facts_at_edges(draw: st.DrawFn) -> list[Facts]:
                 sent_at=None
                 if sent is None
                 else rfc3339(midnight + timedelta(seconds=second + sent)),
+                counts=Counts(pi_year=draw(st.sampled_from([None, 99_999, 100_000, 1_000_000]))),
+                content=draw(st.sampled_from([UNREAD, ContentFacts(record_on="2025-03-16")])),
                 queries_person_day=draw(st.sampled_from([None, 2, 3, 5, 6])),
                 replayed=draw(st.booleans()),
             ),
@@ -184,9 +205,20 @@ def test_no_id_name_or_instant_passes_the_projection(canaries: list[str], second
             "method": canaries[2],
             "scenario_id": canaries[3],
             "dataset_id": canaries[4],
-            "sender": {"org": canaries[5]},
-            "recipient": {"org": canaries[6]},
+            "sender": {"org": canaries[5], "child_rules_ref": canaries[9]},
+            "recipient": {"org": canaries[6], "subprocessors": [canaries[7]]},
+            "dataset": {"important_notice_ref": canaries[9], "controllers": [canaries[5]]},
+            "handling": {"retention_ref": canaries[7]},
+            "applications": [
+                {"ref": canaries[8], "approved_on": "2026-01-20", "valid_until": None}
+            ],
+            "incidents": [{**INCIDENT, "ref": canaries[8], "closed_on": None}],
+            "contract": {"ref": canaries[8], "parties": [canaries[5], canaries[6]]},
+            "mo_processing": {"ref": canaries[8], "notif_no": canaries[9], "auth_no": canaries[9]},
             "basis": {
+                "necessity": canaries[7],
+                "emergency_since": now,
+                "competent_approval_ref": canaries[9],
                 "cn_ref": canaries[7],
                 "mo_ref": canaries[7],
                 "explicit_law_ref": canaries[7],

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -270,6 +271,7 @@ def _explained(decided: Decided, language: Language) -> None:
             "fields": [
                 {"path": one.path, "how": one.how, "rule": one.rule} for one in decision.fields
             ],
+            "duties": [asdict(one) for one in decision.duties],
             "log_keep_days": decision.log_keep_days,
             "data_keep_days": decision.data_keep_days,
         },

@@ -9,9 +9,9 @@ nobody filed or approved them. Keys come in as parameters; this module makes non
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
 
-Record = dict[str, Any]
+from xbgateway.demo import papers
+from xbgateway.demo.papers import YEAR_DAYS, Record
 
 API = "xbgateway.api.socialsecurity.v1"
 HENGQIN = "cn.hengqin.window"
@@ -24,12 +24,10 @@ PURPOSES = (
     *("PENSION_VERIFY", "OVERPAY_RECOVERY"),
 )
 JURISDICTIONS = {"zhuhai": "CN", "hengqin": "CN", "macao": "MO"}
-# What the persons concerned are told; the union of PIPL Arts 17, 30, 39 and Law 8/2005 Art 10.
-NOTICE_ITEMS = (
-    *("handler", "purpose", "manner", "kinds", "retention", "rights", "necessity", "effect"),
-    *("overseas_name", "overseas_contact", "rights_route", "recipients"),
+# The eight controls of Law 8/2005 Art 16.
+CONTROLS = (
+    *("premises", "media", "input", "use", "access", "transmission", "input_trace", "transport"),
 )
-YEAR_DAYS = 365
 # Simplified, traditional, Portuguese, English.
 NAMES = {
     ZHUHAI: (
@@ -83,6 +81,7 @@ def demo_register(
     ids = [node.id for node in nodes]
     if len(set(ids)) != len(ids) or not {"zhuhai", "macao"} <= set(ids) <= set(JURISDICTIONS):
         raise ValueError("the demo has the nodes zhuhai and macao, and perhaps hengqin")
+    scenarios = _scenarios()
     return {
         "version": 1,
         "environment": "test",
@@ -97,9 +96,12 @@ def demo_register(
                 ("OverpaymentService", ZHUHAI),
             )
         ],
-        "datasets": _datasets(),
-        "scenarios": _scenarios(),
-        "instruments": _instruments(today),
+        "datasets": _datasets(today),
+        "scenarios": scenarios,
+        "instruments": [
+            *papers.instruments(today, PURPOSES, EXCHANGING),
+            *papers.applications(today, scenarios),
+        ],
     }
 
 
@@ -144,6 +146,9 @@ def _party(
         "restricted_list": False,
         "powers": list(powers),
         "auditor": auditor,
+        "security_officer": True,
+        "child_rules_ref": "Rules for persons under 14, 2026",
+        "controls": list(CONTROLS),
     }
 
 
@@ -161,36 +166,46 @@ def _parties(window_node: str) -> list[Record]:
     ]
 
 
-def _datasets() -> list[Record]:
-    return [
-        {
-            "id": "DS-MO-SI-001",
-            "owner": FUND,
-            "title": _texts("供款记录", "供款紀錄", "Registo de contribuições", "Contributions"),
-        },
-        {
-            "id": "DS-MO-SI-012",
-            "owner": FUND,
-            "title": _texts("在生证明", "在生證明", "Provas de vida", "Proofs of life"),
-        },
-        {
-            "id": "DS-ZH-SI-012",
-            "owner": ZHUHAI,
-            "title": _texts(
-                "养老待遇资格", "養老待遇資格", "Direito à pensão", "Entitlement to pensions"
-            ),
-        },
-        {
-            "id": "DS-ZH-SI-020",
-            "owner": ZHUHAI,
-            "title": _texts(
+def _datasets(today: date) -> list[Record]:
+    titles = {
+        "DS-MO-SI-001": (
+            FUND,
+            _texts("供款记录", "供款紀錄", "Registo de contribuições", "Contributions"),
+        ),
+        "DS-MO-SI-012": (
+            FUND,
+            _texts("在生证明", "在生證明", "Provas de vida", "Proofs of life"),
+        ),
+        "DS-ZH-SI-012": (
+            ZHUHAI,
+            _texts("养老待遇资格", "養老待遇資格", "Direito à pensão", "Entitlement to pensions"),
+        ),
+        "DS-ZH-SI-020": (
+            ZHUHAI,
+            _texts(
                 "多付待遇登记簿", "多付待遇登記簿", "Diário de pagamentos a mais", "Overpayments"
             ),
-        },
+        ),
+    }
+    return [
+        {
+            "id": dataset,
+            "owner": owner,
+            "title": title,
+            "level": "L3",
+            "origin": "MO" if owner == FUND else "CN",
+            "stored_in": "MO" if owner == FUND else "CN",
+            "openness": "conditional",
+            "min_age": 16,
+            "updated_on": (today - timedelta(days=7)).isoformat(),
+        }
+        for dataset, (owner, title) in titles.items()
     ]
 
 
-def _leg(direction: str, days: int, log_days: int, assessment: str = "SA-ZH-03") -> Record:
+def _leg(
+    direction: str, days: int, log_days: int, assessment: str = papers.OWN_ASSESSMENT
+) -> Record:
     return {
         "direction": direction,
         "retention_days": days,
@@ -201,13 +216,17 @@ def _leg(direction: str, days: int, log_days: int, assessment: str = "SA-ZH-03")
             "mo": "public_interest",
             "mo_ref": "Law 4/2010",
             "explicit_law_ref": None,
+            "necessity": "Without it neither side can serve the person at one counter",
         },
-        "mechanism": "GBA-2026-001",
-        "notice": "N-7",
-        "pipia": "PIA-2026-0014",
+        "mechanism": papers.CONTRACT,
+        "notice": papers.NOTICE,
+        "pipia": papers.ASSESSMENT,
         "state_assessment": assessment,
-        "mo_transfer": "MT-2026-001",
+        "mo_transfer": papers.TRANSFER,
         "consent": None,
+        "contract": papers.PROVISION,
+        "mo_processing": papers.PROCESSING,
+        "storage": "macao" if direction == "CN2MO" else "zhuhai",
     }
 
 
@@ -219,7 +238,7 @@ def _scenario(
     *,
     days: int,
     log_days: int,
-    assessment: str = "SA-ZH-03",
+    assessment: str = papers.OWN_ASSESSMENT,
 ) -> Record:
     purpose, dataset, service, provider = serving
     to_macao = provider.startswith("mo.")
@@ -267,7 +286,13 @@ def _scenarios() -> list[Record]:
         ),
         _scenario("SC-POL", life, proof, counters, days=400, log_days=1827),
         _scenario(
-            "SC-POL-EXPIRED", life, proof, counters, days=400, log_days=1827, assessment="SA-ZH-02"
+            "SC-POL-EXPIRED",
+            life,
+            proof,
+            counters,
+            days=400,
+            log_days=1827,
+            assessment=papers.OLD_ASSESSMENT,
         ),
         _scenario(
             "SC-PV",
@@ -295,68 +320,4 @@ def _scenarios() -> list[Record]:
             days=YEAR_DAYS,
             log_days=1827,
         ),
-    ]
-
-
-def _instruments(today: date) -> list[Record]:
-    def day(offset: int) -> str:
-        return (today + timedelta(days=offset)).isoformat()
-
-    def scope() -> Record:
-        return {"purposes": list(PURPOSES), "recipients": list(EXCHANGING)}
-
-    return [
-        {
-            "id": "GBA-2026-001",
-            "kind": "mechanism",
-            "type": "gba_sc",
-            "signed": True,
-            "effective_on": day(-14),
-            "filed_on": day(-7),
-            "filing_no": f"GDCAC-{day(-7)[:4]}-00001",
-            "expires_on": day(2 * YEAR_DAYS - 15),
-            "purposes": list(PURPOSES),
-            "parties": list(EXCHANGING),
-            "pipia_ref": "PIA-2026-0014",
-            "exempt_art": None,
-        },
-        {"id": "N-7", "kind": "notice", "items": list(NOTICE_ITEMS)},
-        {
-            "id": "PIA-2026-0014",
-            "kind": "pipia",
-            "approved_on": day(-60),
-            "keep_until": day(5 * YEAR_DAYS),
-            **scope(),
-        },
-        {
-            "id": "SA-ZH-03",
-            "kind": "state_assessment",
-            "valid_until": day(YEAR_DAYS),
-            **scope(),
-        },
-        {
-            "id": "SA-ZH-02",
-            "kind": "state_assessment",
-            "valid_until": day(-30),
-            **scope(),
-        },
-        {
-            "id": "MT-2026-001",
-            "kind": "mo_transfer",
-            "transfer_kind": "art20_1",
-            "ground": "public_interest",
-            "notif_no": f"DSPDP-{day(-26)[:4]}-00001",
-            "notif_on": day(-26),
-            "auth_no": None,
-        },
-        {
-            "id": "CNS-2026-0000000001",
-            "kind": "consent",
-            "consent_kind": "separate",
-            "purposes": ["CONTRIB_QUERY", "CONTRIB_CERT"],
-            "recipients": list(EXCHANGING),
-            "given_on": day(-3),
-            "withdrawn_on": None,
-            "expires_on": day(YEAR_DAYS),
-        },
     ]

@@ -17,7 +17,7 @@ from xbgateway.model.clock import LOCAL, parse_instant
 from xbgateway.model.decision import Decision
 from xbgateway.model.entry import Answer, Request, Sealed, Verdict, header
 from xbgateway.model.errors import Reason, Refused, Unavailable
-from xbgateway.model.facts import Facts, Moment, Standing
+from xbgateway.model.facts import Facts, Moment, Protection, Standing
 from xbgateway.model.limits import FIRST_KEY_WAIT_S, INLINE_PAYLOAD_BYTES_MAX, STANDINGS_CACHED_MAX
 from xbgateway.model.record import (
     Beside,
@@ -50,6 +50,8 @@ from .ports import Meter, Peers, Records
 from .stages import Permitted
 
 _WRAPS_REMEMBERED = 64
+# One suite, keys in files; whoever gets this far came with a certificate or token that is valid.
+_PROTECTION = Protection(suite=SUITE, key_store="software", certificate="valid")
 
 
 @dataclass(frozen=True)
@@ -245,6 +247,7 @@ class Legs:
             sender_signed=True,
             gateway_signed=True,
             log_ok=True,
+            protection=_PROTECTION,
         )
 
     def minimise(self, decided: Decided, content: Content) -> Permitted:

@@ -4,11 +4,20 @@ from dataclasses import dataclass
 from typing import Literal
 
 Verdict = Literal["allow", "deny", "hold"]
+# What a rule may ask of those who take part. ``drop`` and ``mask`` are field actions; a warning is
+# a finding. ``encrypt`` has a level (1 to 4) as its value, ``log_keep`` days at least; every other
+# value is at most: days to keep, a time to do it in, a number of requests.
+VERBS = frozenset(
+    {
+        *("encrypt", "sign", "log_keep", "data_keep", "delete_confirm", "notify", "file"),
+        *("approve", "separate_store", "human_review", "rate_limit"),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One rule that denies, holds or warns, with its source and its text in four languages."""
+    """One rule that denies, holds, warns or waives: its source, its text in four languages."""
 
     rule: str
     article: str
@@ -27,6 +36,24 @@ class FieldAction:
 
 
 @dataclass(frozen=True, slots=True)
+class Duty:
+    """A duty at its strictest, and every rule that asks for it."""
+
+    verb: str  # one of VERBS
+    rules: tuple[str, ...]  # sorted
+    who: str | None = None  # whom to notify or file with, which role, which party signs or deletes
+    about: str | None = None  # what: an incident, a contract, a label of a store
+    value: int | None = None
+    unit: str | None = None  # level, hours, days, working_days, per_hour, per_day
+
+    def line(self) -> str:
+        """The duty on one line."""
+        about = "" if self.about is None else f" ({self.about})"
+        value = "" if self.value is None else f": {self.value} {self.unit or ''}".rstrip()
+        return f"{self.verb}{f' {self.who}' if self.who else ''}{about}{value}"
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """What one revision says about one input. Equal inputs give equal decisions, to the byte."""
 
@@ -40,3 +67,5 @@ class Decision:
     data_keep_days: int | None
     input_digest: str  # hex SHA-256 of the canonical input
     decision_digest: str  # hex SHA-256 of the canonical decision document
+    duties: tuple[Duty, ...] = ()  # sorted by verb, who, about, unit
+    waivers: tuple[Finding, ...] = ()  # rules by which others were not applied

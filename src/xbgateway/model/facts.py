@@ -4,19 +4,36 @@ A transfer is one leg of an exchange: the request or the answer. Its facts have 
 
 * :class:`Standing` is what the registers say about a corridor (these parties, this method, this
   scenario, these instruments). It changes only when a register changes, is shared by every
-  transfer on that corridor and is kept once, by its digest.
+  transfer on that corridor and is kept once, by its digest. Papers that few rules ask about are in
+  ``papers.py``.
 * :class:`Moment` is what is true of this transfer alone: the clock, the fields present, the
   counters, the verdicts on signatures and freshness.
 
 ``policy/projection.py`` turns both into the coarse input that the rules see; ``exchange`` gathers
 them. Names follow the fact document of the rule catalogue (``docs/rules.md``). Days are ISO dates
 in the local time of both sides (UTC+8), instants RFC 3339 UTC. ``None`` means the register has
-nothing; the projection leaves it out and the shape rule denies where an applicable rule needs it.
+nothing; the projection leaves it out and the shape rule denies where an applicable rule needs it,
+or gives it a word of its own (``none``, ``unknown``) that the rules know.
 """
 
 from dataclasses import dataclass
 from typing import Literal
 
+from .papers import (
+    PLAIN,
+    UNDESCRIBED,
+    AgreementFacts,
+    ApplicationFacts,
+    ContractFacts,
+    DatasetFacts,
+    DocumentFacts,
+    EvidenceFacts,
+    HandlingFacts,
+    IncidentFacts,
+    MoProcessingFacts,
+    OnwardFacts,
+    RiskAssessmentFacts,
+)
 from .quick import quick
 
 Leg = Literal["request", "answer"]
@@ -33,12 +50,22 @@ class PartyFacts:
     jurisdiction: Jurisdiction
     region: str  # city or zone: zhuhai, hengqin, macao, ...
     kind: str  # social_security, medical_insurance, health, civil_registry, window, bank, ...
-    role: str  # holder, processor, product_operator
+    role: str  # holder, processor, product_operator, technical_operator
     registered_in_gba: bool
     state_organ: bool
     ciio: bool
     restricted_list: bool
     powers: tuple[str, ...]  # purposes that its statute gives it
+    central_organ: bool = False  # of the central state (incident reporting terms)
+    persons_held: int | None = None  # about whom it holds personal information (NDSR Art 28)
+    security_officer: bool = False  # NDSR Art 30; Law 13/2019: officer and contact are named
+    annual_report_on: str | None = None  # on data risk (NDSR Art 33) or cybersecurity (Law 13/2019)
+    designated_on: str | None = None  # since when it operates critical infrastructure
+    child_rules_ref: str | None = None  # its rules for persons under 14 (PIPL Art 31)
+    controls: tuple[str, ...] = ()  # of Law 8/2005 Art 16 that are in place
+    subprocessors: tuple[str, ...] = ()  # whom it lets process for it (PIPL Art 21)
+    free_trade_zone: str | None = None  # CBDF Provisions Art 6
+    on_platform: bool = False  # works inside the platform of authorised operation
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +83,7 @@ class FieldFacts:
     purposes: tuple[str, ...]  # dictionary codes as labelled by the provider
     required: bool
     identifier: str | None  # bir, permit, prc_id, hrp, fss, phone, account: how it is masked
+    shape: str = "text"  # bool, enum, int, decimal, text, bytes: what a value can say
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +95,9 @@ class BasisFacts:
     mo: str | None
     mo_ref: str | None
     explicit_law_ref: str | None
+    necessity: str | None = None  # why this is necessary, as stated (PIPL Art 28; NDSR Art 35(6))
+    emergency_since: str | None = None  # the instant it began (PIPL Art 13(4))
+    competent_approval_ref: str | None = None  # for a judicial body abroad (PIPL Art 41)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +111,7 @@ class ConsentFacts:
     given_on: str
     withdrawn_on: str | None
     expires_on: str | None
+    kinds: tuple[str, ...] | None = None  # of data (table field_kinds); None: not limited
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +133,7 @@ class PipiaFacts:
     keep_until: str
     purposes: tuple[str, ...]
     recipients: tuple[str, ...]
+    kinds: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +150,13 @@ class MechanismFacts:
     purposes: tuple[str, ...]
     parties: tuple[str, ...]
     pipia_ref: str | None
-    exempt_art: str | None
+    exempt_art: str | None  # NDSR35-6, CBDF3, CBDF4, CBDF5-1 .. CBDF5-4, CBDF6
+    approved_on: str | None = None  # result of the assessment, day of the certificate
+    extension_filed_on: str | None = None  # CBDF Provisions Art 9
+    kinds: tuple[str, ...] | None = None
+    modes: tuple[str, ...] | None = None  # manners of transfer; None: not limited
+    storage: tuple[str, ...] | None = None  # regions where recipients may keep it
+    max_subjects: int | None = None  # NDSR Art 38
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +167,7 @@ class StateAssessmentFacts:
     valid_until: str
     purposes: tuple[str, ...]
     recipients: tuple[str, ...]
+    kinds: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +179,8 @@ class MoTransferFacts:
     notif_no: str | None
     notif_on: str | None
     auth_no: str | None
+    special: str | None = None  # security, crime, public_health (Law 8/2005 Art 20(3))
+    special_law_ref: str | None = None  # the special law or agreement that it then needs
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,14 +203,82 @@ class Standing:
     recipient: PartyFacts
     fields: tuple[FieldFacts, ...]  # every leaf field that the message type can carry
     basis: BasisFacts
-    consent: ConsentFacts | None
-    notice: NoticeFacts | None
-    pipia: PipiaFacts | None
-    mechanism: MechanismFacts | None
-    state_assessment: StateAssessmentFacts | None
-    mo_transfer: MoTransferFacts | None
-    retention_days: int | None
-    log_retention_days: int | None
+    consent: ConsentFacts | None = None
+    notice: NoticeFacts | None = None
+    pipia: PipiaFacts | None = None
+    mechanism: MechanismFacts | None = None
+    state_assessment: StateAssessmentFacts | None = None
+    mo_transfer: MoTransferFacts | None = None
+    retention_days: int | None = None
+    log_retention_days: int | None = None
+    dataset: DatasetFacts = UNDESCRIBED
+    handling: HandlingFacts = PLAIN
+    applications: tuple[ApplicationFacts, ...] = ()
+    incidents: tuple[IncidentFacts, ...] = ()  # all that touch this corridor, closed ones too
+    contract: ContractFacts | None = None
+    mo_processing: MoProcessingFacts | None = None
+    risk_assessment: RiskAssessmentFacts | None = None
+    evidence: EvidenceFacts | None = None  # of the exemption that the mechanism claims
+    onward: OnwardFacts | None = None
+    document: DocumentFacts | None = None
+    agreement: AgreementFacts | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Distinct persons and requests *after this transfer*; ``None``: nobody counted.
+
+    A person counts once, however often named (union of subjects). Years are calendar years of the
+    sender, without transfers exempt under CBDF Provisions Arts 3-6. A window is the number of days
+    in the table ``thresholds``, over one sender, recipient and purpose.
+    """
+
+    pi_year: int | None = None
+    spi_year: int | None = None  # persons of whom sensitive information went
+    assessed: int | None = None  # since the assessment in force began
+    batches_window: int | None = None
+    pi_window: int | None = None
+    spi_window: int | None = None
+    requests_window: int | None = None  # on the same person
+
+
+@dataclass(frozen=True, slots=True)
+class CaseState:
+    """The case that the exchange belongs to, and what was decided in it."""
+
+    status: Literal["open", "waiting", "answered", "closed", "invalidated"] | None = None
+    opened_on: str | None = None
+    held_on: str | None = None  # since when this very exchange waits for a person
+    self_approved: bool = False  # an approval came from who asked
+    evidence_held: Literal["none", "case", "own_government"] | None = None  # what is asked for
+
+
+@dataclass(frozen=True, slots=True)
+class ContentFacts:
+    """What was found in the content itself, where it says so."""
+
+    min_age: int | None = None  # of the youngest person, in years
+    record_on: str | None = None  # day of the oldest record
+    objected: tuple[str, ...] = ()  # paths that a person objects to or wants rectified, sorted
+    stay_from: str | None = None  # first day of a stay declared as Hengqin time
+    stay_region: str | None = None
+    min_cell: int | None = None  # smallest count of an aggregate
+
+
+@dataclass(frozen=True, slots=True)
+class Protection:
+    """How the sender's side protects: names of the table ``crypto_suites``."""
+
+    suite: str | None = None
+    key_store: Literal["hsm", "software"] | None = None
+    certificate: Literal["valid", "expired", "revoked"] | None = None  # of the sender
+
+
+# One object each, so that whoever has nothing to say costs the projection one comparison.
+UNCOUNTED = Counts()
+NO_CASE = CaseState()
+UNREAD = ContentFacts()
+UNSTATED = Protection()
 
 
 @quick
@@ -192,6 +302,10 @@ class Moment:
     gateway_signed: bool  # the entry stands (or will stand) under a signed checkpoint
     log_ok: bool
     approvals: tuple[str, ...] = ()  # roles whose officers approved this exchange, sorted
+    counts: Counts = UNCOUNTED
+    case: CaseState = NO_CASE
+    content: ContentFacts = UNREAD
+    protection: Protection = UNSTATED
 
 
 @quick

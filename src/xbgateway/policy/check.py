@@ -18,6 +18,7 @@ from xbgateway.policy.lint import Problem
 from xbgateway.policy.projection import Projected, Projector
 from xbgateway.policy.revision import CAPABILITIES, Revision, load_revision
 from xbgateway.policy.source import Files, read_policy_directory
+from xbgateway.policy.texts import load_texts
 
 # A case may take this long when it runs for the first time, on a busy machine.
 CASE_TIMEOUT_MS = 5_000
@@ -59,6 +60,7 @@ def check_directory(directory: Path, engine: Engine, opa: str | None = None) -> 
         return report
     complete = _complete(files, report.revision, known)
     _note(report, "rules, texts and fixtures belong together", complete)
+    _note(report, "packages are whole", lint.incomplete_packages(files))
     _note(report, "strict negation", lint.imports(files))
     if opa is None:
         report.skipped.append("opa fmt, opa check, opa test, negation lint: no opa binary")
@@ -89,7 +91,7 @@ def _complete(files: Files, revision: Revision, known: list[fixtures.Case]) -> I
         if rule not in noted:
             yield Problem(file, line, f"{rule} has no metadata with its id")
         if rule not in revision.texts:
-            yield Problem(file, line, f"{rule} has no text in texts/rules.yaml")
+            yield Problem(file, line, f"{rule} has no text in texts/")
         own = [case for case in known if case.rule == rule]
         if not any(case.passes for case in own):
             yield Problem(file, line, f"{rule} has no fixture that passes")
@@ -98,12 +100,16 @@ def _complete(files: Files, revision: Revision, known: list[fixtures.Case]) -> I
     for one in metadata:
         if one.id not in fired:
             yield Problem(one.file, one.line, f"{one.id} is noted but never fires")
-    for rule in sorted(set(revision.texts) - set(fired)):
-        yield Problem("texts/rules.yaml", 1, f"{rule} has a text but no rule")
+    for rule, text in sorted(load_texts(files).items()):
+        if rule not in fired:
+            yield Problem(text.file, text.line, f"{rule} has a text but no rule")
 
 
 def _acts(case: fixtures.Case) -> bool:
-    return bool(case.expect.get("drop") or case.expect.get("mask"))
+    duties = [one for one in case.expect.get("duties", []) if case.rule in one.get("rules", [])]
+    said = [*case.expect.get("warns", []), *case.expect.get("waives", [])]
+    acted = case.expect.get("drop") or case.expect.get("mask")
+    return bool(acted or duties or case.rule in said)
 
 
 def _with_opa(

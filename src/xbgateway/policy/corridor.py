@@ -1,7 +1,9 @@
 """What the registers say of one corridor on one local day, as states and verdicts.
 
 The standing half of the projection: pure, computed once per standing object and day. A day lies in
-a period up to its last day. The moment's half, and the remembering, are in ``projection.py``.
+a period up to its last day. Here are the parties and the instruments that every transfer has; data,
+contracts and incidents are in ``papers.py``, authorised operation in ``operation.py``, the moment's
+half in ``moment.py``, and the remembering in ``projection.py``.
 """
 
 from datetime import date
@@ -14,7 +16,8 @@ from xbgateway.model.facts import (
     PartyFacts,
     Standing,
 )
-from xbgateway.policy.tables import Cuts
+from xbgateway.policy import operation, papers
+from xbgateway.policy.day import Day
 
 
 def labelled_fields(standing: Standing) -> dict[str, dict[str, Any]]:
@@ -35,35 +38,37 @@ def _field(each: FieldFacts, purpose: str) -> dict[str, Any]:
         "secret": each.state_secret,
         "sens_cn": each.sens_cn,
         "sens_mo": each.sens_mo,
+        "shape": each.shape,
     }
 
 
-def standing_half(standing: Standing, today: date, cuts: Cuts) -> dict[str, Any]:
-    """What the registers say of this corridor on ``today``."""
-    day = today.isoformat()
+def standing_half(standing: Standing, day: Day) -> dict[str, Any]:
+    """What the registers say of this corridor on a day; the moment adds to some sections."""
     purpose, recipient = standing.purpose, standing.recipient.org
-    basis, notice, pipia = standing.basis, standing.notice, standing.pipia
-    own = standing.state_assessment
-    ref = pipia.ref if pipia else None
+    notice, handling, own = standing.notice, standing.handling, standing.state_assessment
     return {
         "t": {
+            "adverse": handling.adverse_effect,
+            "channel": handling.channel,
+            "copies": handling.copies,
             "direction": standing.direction or "none",
             "environment": standing.environment,
             "leg": standing.leg,
             "mode": standing.mode or "none",
+            "operator_reads": handling.operator_reads,
+            "publication": handling.publication,
             "purpose": purpose,
         },
-        "scenario": {"authorised": standing.scenario_authorised},
-        "dataset": {"registered": standing.dataset_registered},
-        "s": _party(standing.sender, purpose),
-        "r": _party(standing.recipient, purpose),
-        "basis": {
-            "cn": basis.cn or "none",
-            "cn_cited": bool(basis.cn_ref),
-            "explicit_law": bool(basis.explicit_law_ref),
-            "mo": basis.mo or "none",
-            "mo_cited": bool(basis.mo_ref),
+        "scenario": {
+            "application": papers.application(standing, day),
+            "authorised": standing.scenario_authorised,
         },
+        "dataset": papers.dataset(
+            standing.dataset, purpose, registered=standing.dataset_registered
+        ),
+        "s": _party(standing.sender, purpose, day),
+        "r": _party(standing.recipient, purpose, day),
+        "basis": _basis(standing),
         "consent": _consent(standing.consent, purpose, recipient, day),
         "notice": {
             "exempt_cn": bool(notice and notice.exempt_cn_ref),
@@ -71,134 +76,228 @@ def standing_half(standing: Standing, today: date, cuts: Cuts) -> dict[str, Any]
             "items": sorted(set(notice.items)) if notice else [],
             "state": "given" if notice else "none",
         },
-        "pipia": {
-            "covers_purpose": bool(pipia and purpose in pipia.purposes),
-            "names_recipient": bool(pipia and recipient in pipia.recipients),
-            "of_mechanism": bool(
-                ref and standing.mechanism and standing.mechanism.pipia_ref == ref
-            ),
-            "state": "none" if not pipia else "not_yet" if day < pipia.approved_on else "valid",
-        },
-        "m": _mechanism(standing, today, cuts),
+        "pipia": _pipia(standing, day),
+        "m": _mechanism(standing, day),
         "state_assessment": {
             "covers_purpose": bool(own and purpose in own.purposes),
+            "kinds": papers.kinds(own.kinds) if own else [],
             "names_recipient": bool(own and recipient in own.recipients),
-            "state": "none" if not own else "ended" if own.valid_until < day else "valid",
+            "state": "none" if not own else "ended" if own.valid_until < day.iso else "valid",
         },
         "mo_transfer": _mo_transfer(standing, day),
-        "retention": _retention(standing, today, cuts),
-        "log": {"retention": _log_retention(standing.log_retention_days, cuts)},
+        "mo_proc": papers.mo_processing(standing, day),
+        "contract": papers.contract(standing, day),
+        "risk_assessment": {"state": papers.risk_assessment(standing, day)},
+        "incident": papers.incident(standing.incidents, day),
+        "onward": papers.onward(standing),
+        "document": papers.document(standing, day),
+        "a": operation.agreement(standing.agreement, day),
+        "retention": _retention(standing, day),
+        "log": {"retention": _log_retention(standing.log_retention_days, day)},
     }
 
 
-def _party(party: PartyFacts, purpose: str) -> dict[str, Any]:
+def _party(party: PartyFacts, purpose: str, day: Day) -> dict[str, Any]:
     return {
+        "annual_report": _annual_report(party.annual_report_on, day),
+        "central_organ": party.central_organ,
+        "child_rules": bool(party.child_rules_ref),
         "ciio": party.ciio,
+        "controls": sorted(set(party.controls)),
+        "designated": _designated(party.designated_on, day),
         "gba": party.registered_in_gba,
         "has_power": purpose in party.powers,
+        "holdings": _holdings(party.persons_held, day),
         "jurisdiction": party.jurisdiction,
         "kind": party.kind,
+        "on_platform": party.on_platform,
         "region": party.region,
         "restricted": party.restricted_list,
         "role": party.role,
+        "security_officer": party.security_officer,
         "state_organ": party.state_organ,
+        "zone": party.free_trade_zone or "none",
+    }
+
+
+def _annual_report(on: str | None, day: Day) -> str:
+    """``valid`` for its months, then ``grace`` for some days, then ``ended``."""
+    if on is None or not day.reached(on):
+        return "none"
+    last = day.last(on, "report_months")
+    if day.iso <= last:
+        return "valid"
+    return "grace" if last and day.within(last, "report_grace_days") else "ended"
+
+
+def _designated(on: str | None, day: Day) -> str:
+    """Since when it operates critical infrastructure: ``new`` while duties may still be met."""
+    if on is None or not day.reached(on):
+        return "none"
+    return "new" if day.within(on, "report_grace_days") else "long"
+
+
+def _holdings(persons: int | None, day: Day) -> str:
+    large = day.cuts.thresholds.get("holdings_large_from")
+    if persons is None or large is None:
+        return "unknown"
+    return "large" if persons >= large else "ordinary"
+
+
+def _basis(standing: Standing) -> dict[str, Any]:
+    basis = standing.basis
+    return {
+        "cn": basis.cn or "none",
+        "cn_cited": bool(basis.cn_ref),
+        "competent_approval": bool(basis.competent_approval_ref),
+        "explicit_law": bool(basis.explicit_law_ref),
+        "mo": basis.mo or "none",
+        "mo_cited": bool(basis.mo_ref),
+        "necessity": bool(basis.necessity),
     }
 
 
 def _consent(
-    consent: ConsentFacts | None, purpose: str, recipient: str, day: str
+    consent: ConsentFacts | None, purpose: str, recipient: str, day: Day
 ) -> dict[str, Any]:
     if consent is None:
         return {
             "covers_purpose": False,
             "kind": "none",
+            "kinds": [],
             "names_recipient": False,
             "state": "none",
         }
-    state = "valid"
-    if consent.withdrawn_on is not None and consent.withdrawn_on <= day:
-        state = "withdrawn"
-    elif day < consent.given_on:
-        state = "not_yet"
-    elif consent.expires_on is not None and consent.expires_on < day:
-        state = "ended"
+    state = day.state(consent.given_on, consent.expires_on)
     return {
         "covers_purpose": purpose in consent.purposes,
         "kind": consent.kind,
+        "kinds": papers.kinds(consent.kinds),
         "names_recipient": recipient in consent.recipients,
-        "state": state,
+        "state": "withdrawn" if day.reached(consent.withdrawn_on) else state,
     }
 
 
-def _mechanism(standing: Standing, today: date, cuts: Cuts) -> dict[str, Any]:
+def _pipia(standing: Standing, day: Day) -> dict[str, Any]:
+    pipia, mechanism = standing.pipia, standing.mechanism
+    if pipia is None:
+        return {
+            "covers_purpose": False,
+            "kept": "none",
+            "kinds": [],
+            "names_recipient": False,
+            "of_mechanism": False,
+            "state": "none",
+        }
+    least = day.last(pipia.approved_on, "pipia_keep_years")
+    return {
+        "covers_purpose": standing.purpose in pipia.purposes,
+        "kept": "enough" if least and least <= pipia.keep_until else "short",
+        "kinds": papers.kinds(pipia.kinds),
+        "names_recipient": standing.recipient.org in pipia.recipients,
+        "of_mechanism": bool(mechanism and mechanism.pipia_ref == pipia.ref),
+        "state": "valid" if day.reached(pipia.approved_on) else "not_yet",
+    }
+
+
+def _mechanism(standing: Standing, day: Day) -> dict[str, Any]:
     mechanism = standing.mechanism
     if mechanism is None:
         return {
+            "age": "none",
+            "covers_mode": False,
             "covers_purpose": False,
+            "covers_storage": False,
+            "evidence": "none",
             "exempt_art": "none",
+            "extension": "none",
             "filing": "none",
+            "kinds": [],
             "names_parties": False,
             "signed": False,
             "state": "none",
+            "term": "none",
             "type": "none",
         }
     parties = {standing.sender.org, standing.recipient.org}
+    modes, storage = mechanism.modes, mechanism.storage
     return {
+        "age": papers.age(mechanism, day),
+        "covers_mode": modes is None or standing.mode in modes,
         "covers_purpose": standing.purpose in mechanism.purposes,
+        "covers_storage": storage is None or standing.handling.storage in storage,
+        "evidence": papers.evidence(standing, day),
         "exempt_art": mechanism.exempt_art or "none",
-        "filing": _filing(mechanism, standing.sender.jurisdiction, today, cuts),
+        "extension": papers.extension(mechanism, day),
+        "filing": _filing(mechanism, standing.sender.jurisdiction, day),
+        "kinds": papers.kinds(mechanism.kinds),
         "names_parties": parties <= set(mechanism.parties),
         "signed": mechanism.signed,
-        "state": _term(mechanism, today.isoformat()),
+        "state": _state(mechanism, day),
+        "term": _term(mechanism, standing.retention_days),
         "type": mechanism.type,
     }
 
 
-def _term(mechanism: MechanismFacts, day: str) -> str:
+def _state(mechanism: MechanismFacts, day: Day) -> str:
     if mechanism.effective_on is None or mechanism.expires_on is None:
         return "incomplete"
-    if day < mechanism.effective_on:
-        return "not_yet"
-    return "ended" if mechanism.expires_on < day else "valid"
+    return day.state(mechanism.effective_on, mechanism.expires_on)
 
 
-def _filing(mechanism: MechanismFacts, calendar: str, today: date, cuts: Cuts) -> str:
-    """Filed, or inside or past the window, by the calendar of the sender's authority."""
-    day = today.isoformat()
-    if mechanism.filing_no and (mechanism.filed_on is None or mechanism.filed_on <= day):
-        return "filed"
-    count = cuts.thresholds.get("filing_working_days")
-    if mechanism.effective_on is None or count is None:
+def _term(mechanism: MechanismFacts, retention_days: int | None) -> str:
+    """Whether the paper's own length is at least that of the retention asked for."""
+    if mechanism.effective_on is None or mechanism.expires_on is None or retention_days is None:
         return "none"
-    due = cuts.calendars[calendar].due(date.fromisoformat(mechanism.effective_on), count)
-    return "inside" if today <= due else "past"
+    length = date.fromisoformat(mechanism.expires_on) - date.fromisoformat(mechanism.effective_on)
+    return "enough" if retention_days <= length.days else "short"
 
 
-def _mo_transfer(standing: Standing, day: str) -> dict[str, Any]:
+def _filing(mechanism: MechanismFacts, sender: str, day: Day) -> str:
+    """Filed, or inside or past the window, by the calendar of the sender's authority."""
+    filed_on = mechanism.filed_on
+    if mechanism.filing_no and (filed_on is None or day.reached(filed_on)):
+        return "filed"
+    national = mechanism.type == "cn_sc"
+    name, calendar = (
+        ("cn_filing_working_days", "CN") if national else ("filing_working_days", sender)
+    )
+    if mechanism.effective_on is None or name not in day.cuts.thresholds:
+        return "none"
+    return "inside" if day.within(mechanism.effective_on, name, calendar) else "past"
+
+
+def _mo_transfer(standing: Standing, day: Day) -> dict[str, Any]:
     transfer = standing.mo_transfer
     if transfer is None:
-        return {"authorised": False, "ground": "none", "kind": "none", "notified": "no"}
-    notified = "no"
-    if transfer.notif_no and transfer.notif_on:
-        notified = "later" if transfer.notif_on > day else "yes"
+        return {
+            "authorised": False,
+            "ground": "none",
+            "kind": "none",
+            "notified": "no",
+            "special": "none",
+            "special_law": False,
+        }
     return {
         "authorised": bool(transfer.auth_no),
         "ground": transfer.ground or "none",
         "kind": transfer.kind,
-        "notified": notified,
+        "notified": papers.notified(transfer.notif_no, transfer.notif_on, day),
+        "special": transfer.special or "none",
+        "special_law": bool(transfer.special_law_ref),
     }
 
 
-def _retention(standing: Standing, today: date, cuts: Cuts) -> dict[str, int]:
-    retention: dict[str, int] = {}
+def _retention(standing: Standing, day: Day) -> dict[str, Any]:
+    retention: dict[str, Any] = {"legal": bool(standing.handling.retention_ref)}
     if standing.retention_days is not None:
         retention["days"] = standing.retention_days
-    maximum = cuts.maxima.get(standing.purpose)
+    maximum = day.cuts.maxima.get(standing.purpose)
     if maximum is not None:
-        retention["max_days"] = maximum.days_from(today)
+        retention["max_days"] = maximum.days_from(day.today)
     return retention
 
 
-def _log_retention(days: int | None, cuts: Cuts) -> str:
-    least = cuts.thresholds.get("log_days")
+def _log_retention(days: int | None, day: Day) -> str:
+    least = day.cuts.thresholds.get("log_days")
     return "enough" if days is not None and least is not None and days >= least else "short"

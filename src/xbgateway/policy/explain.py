@@ -9,11 +9,13 @@ from typing import Literal
 from xbgateway.model.decision import Decision, Finding
 
 Language = Literal["zh-Hant", "zh-Hans", "pt", "en"]
+Effect = Literal["deny", "hold", "warn", "waive"]
 
 VERDICTS = {
     "allow": {"en": "allowed", "pt": "autorizado", "zh-Hant": "准予", "zh-Hans": "准予"},
     "deny": {"en": "denied", "pt": "recusado", "zh-Hant": "不准", "zh-Hans": "不准"},
     "hold": {"en": "held", "pt": "suspenso", "zh-Hant": "暫緩", "zh-Hans": "暂缓"},
+    "waive": {"en": "waived", "pt": "dispensado", "zh-Hant": "豁免", "zh-Hans": "豁免"},
     "warn": {"en": "warning", "pt": "aviso", "zh-Hant": "提示", "zh-Hans": "提示"},
 }
 
@@ -22,7 +24,7 @@ VERDICTS = {
 class Explained:
     """One finding for a reader: what it does, by which rule and article, why, about what."""
 
-    effect: Literal["deny", "hold", "warn"]
+    effect: Effect
     rule: str
     article: str
     sentence: str
@@ -37,11 +39,12 @@ class Explained:
 
 
 def explain(decision: Decision, language: Language = "en") -> list[Explained]:
-    """Every finding of a decision, denials first, then holds, then warnings."""
+    """Every finding of a decision, denials first, then holds, warnings and waivers."""
     return [
         *(_explained("deny", one, language) for one in decision.denials),
         *(_explained("hold", one, language) for one in decision.holds),
         *(_explained("warn", one, language) for one in decision.warnings),
+        *(_explained("waive", one, language) for one in decision.waivers),
     ]
 
 
@@ -50,6 +53,7 @@ def explain_lines(decision: Decision, language: Language = "en") -> list[str]:
     lines = [f"{VERDICTS[decision.verdict][language]} ({decision.verdict})"]
     lines += [f"  {one.line()}" for one in explain(decision, language)]
     lines += [f"  field {action.path}: {action.how} ({action.rule})" for action in decision.fields]
+    lines += [f"  duty {one.line()} ({', '.join(one.rules)})" for one in decision.duties]
     lines.append(f"  log kept {decision.log_keep_days} days or more")
     if decision.data_keep_days is not None:
         lines.append(f"  data kept {decision.data_keep_days} days or less")
@@ -57,9 +61,7 @@ def explain_lines(decision: Decision, language: Language = "en") -> list[str]:
     return lines
 
 
-def _explained(
-    effect: Literal["deny", "hold", "warn"], found: Finding, language: Language
-) -> Explained:
+def _explained(effect: Effect, found: Finding, language: Language) -> Explained:
     return Explained(
         effect, found.rule, found.article, found.text[language], found.path, found.role
     )

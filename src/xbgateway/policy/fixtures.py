@@ -8,33 +8,19 @@ write these files; ``check.py`` and the tests run them.
 
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
-from dataclasses import dataclass, fields, is_dataclass
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any
 
 import orjson
 
-from xbgateway.model.decision import Decision
+from xbgateway.model.decision import Decision, Duty
+from xbgateway.model.documents import value_of
 from xbgateway.model.errors import Refused
-from xbgateway.model.facts import (
-    BasisFacts,
-    ConsentFacts,
-    Facts,
-    FieldFacts,
-    MechanismFacts,
-    Moment,
-    MoTransferFacts,
-    NoticeFacts,
-    PartyFacts,
-    PipiaFacts,
-    Standing,
-    StateAssessmentFacts,
-)
+from xbgateway.model.facts import Facts, Moment, Standing
 from xbgateway.policy import strict_yaml
 from xbgateway.policy.memo import parse_decision
 from xbgateway.policy.projection import Projected, Projector
 from xbgateway.policy.source import Files
-
-_T = TypeVar("_T")
 
 BASES = "fixtures/bases/"
 CASES = "fixtures/"
@@ -48,17 +34,6 @@ _FIELD_DEFAULTS: Mapping[str, Any] = {
     "purposes": ["*"],
     "required": False,
     "identifier": None,
-}
-_INSTRUMENTS: Mapping[str, type[Any]] = {
-    "sender": PartyFacts,
-    "recipient": PartyFacts,
-    "basis": BasisFacts,
-    "consent": ConsentFacts,
-    "notice": NoticeFacts,
-    "pipia": PipiaFacts,
-    "mechanism": MechanismFacts,
-    "state_assessment": StateAssessmentFacts,
-    "mo_transfer": MoTransferFacts,
 }
 
 
@@ -131,13 +106,10 @@ def facts_from(document: Mapping[str, Any]) -> Facts:
     """
     standing = dict(document["standing"])
     labels: Mapping[str, Any] = standing.pop("fields")
-    for key, kind in _INSTRUMENTS.items():
-        part = standing.get(key)
-        standing[key] = None if part is None else _value(kind, part)
-    moment = {"fields": sorted(labels), **document["moment"]}
+    fields = [_field(path, label) for path, label in labels.items()]
     return Facts(
-        _value(Standing, {**standing, "fields": tuple(_field(p, v) for p, v in labels.items())}),
-        _value(Moment, moment),
+        value_of(Standing, {**standing, "fields": fields}),
+        value_of(Moment, {"fields": sorted(labels), **document["moment"]}),
     )
 
 
@@ -188,33 +160,27 @@ def _case(
     )
 
 
-def _field(path: str, label: Mapping[str, Any]) -> FieldFacts:
+def _field(path: str, label: Mapping[str, Any]) -> dict[str, Any]:
     name = path.rsplit(".", 1)[-1]
-    return _value(FieldFacts, {"path": path, "name": name, **_FIELD_DEFAULTS, **label})
+    return {"path": path, "name": name, **_FIELD_DEFAULTS, **label}
 
 
-def _value(kind: type[_T], document: Mapping[str, Any]) -> _T:
-    """A frozen value from a mapping; lists become tuples, unknown keys are a TypeError."""
-    assert is_dataclass(kind)
-    known = {each.name for each in fields(kind)}
-    unknown = sorted(set(document) - known)
-    if unknown:
-        raise TypeError(f"{kind.__name__} has no {unknown[0]!r}")
-    return kind(
-        **{
-            key: tuple(value) if isinstance(value, list) else value
-            for key, value in document.items()
-        }
+def _meets(duty: Duty, wanted: Mapping[str, Any]) -> bool:
+    """Whether a duty has all that is named of it; its rules are those named, or more."""
+    named = {**wanted, "rules": set(wanted.get("rules", ()))}
+    return named.pop("rules") <= set(duty.rules) and all(
+        getattr(duty, key) == value for key, value in named.items()
     )
 
 
 def _difference(decision: Decision, expect: Mapping[str, Any]) -> str | None:
-    """Compare verdict and rules (as sets), and the duties where the expectation names them."""
+    """Compare verdict and rules (as sets); fields and duties where the expectation names them."""
     said: dict[str, Any] = {
         "decision": decision.verdict,
         "deny": sorted({found.rule for found in decision.denials}),
         "holds": sorted({found.rule for found in decision.holds}),
         "warns": sorted({found.rule for found in decision.warnings}),
+        "waives": sorted({found.rule for found in decision.waivers}),
         "drop": sorted(one.path for one in decision.fields if one.how == "drop"),
         "mask": {one.path: one.how for one in decision.fields if one.how != "drop"},
         "paths": sorted(found.path or "" for found in decision.denials),
@@ -222,6 +188,12 @@ def _difference(decision: Decision, expect: Mapping[str, Any]) -> str | None:
         "data_keep_days": decision.data_keep_days,
     }
     wanted = {"deny": [], "holds": [], "warns": [], **expect}
+    for duty in wanted.pop("duties", []):
+        if not any(_meets(one, duty) for one in decision.duties):
+            return f"duties are {[one.line() for one in decision.duties]}, expected {duty}"
+    for rule in wanted.pop("no_duty_of", []):
+        if any(rule in one.rules for one in decision.duties):
+            return f"{rule} asks for a duty, expected none"
     for key, value in wanted.items():
         given = sorted(value) if isinstance(value, list) else value
         if said[key] != given:

@@ -15,12 +15,15 @@ from typing import Any
 import yaml
 
 from xbgateway.model.errors import Reason, Unavailable
-from xbgateway.policy.revision import decides
+from xbgateway.policy.revision import ENTRY, decides
 from xbgateway.policy.source import Files
 
 OPA_TIMEOUT_S = 120.0
 _IMPORT = re.compile(r"^import rego\.v2$", re.MULTILINE)
 _RULE_HEAD = re.compile(r'"rule": "([A-Z0-9-]+)"')
+# What a package of rules says, each a set; empty where it has nothing to say.
+SETS = frozenset({"deny", "hold", "warn", "waive", "oblige"})
+_SET = re.compile(rf"^({'|'.join(sorted(SETS))}) contains ", re.MULTILINE)
 _METADATA = re.compile(r"^# METADATA\n((?:#.*\n)+)", re.MULTILINE)
 
 
@@ -103,6 +106,23 @@ def imports(files: Files) -> Iterator[Problem]:
     for path, text in rego_files(files).items():
         if not _IMPORT.search(text):
             yield Problem(path, 1, "`import rego.v2` is missing: negation would not be strict")
+
+
+def incomplete_packages(files: Files) -> Iterator[Problem]:
+    """Packages of rules that lack one of the sets of ``decision.rego``, or that it does not name.
+
+    A reference to a set that nobody defines would leave the whole decision undefined.
+    """
+    asked = files.get(ENTRY, b"").decode()
+    for path, text in rego_files(files).items():
+        given = set(_SET.findall(text))
+        if not given or path.startswith("lib/") or not decides(path) or path == ENTRY:
+            continue
+        for lacking in sorted(SETS - given):
+            yield Problem(path, 1, f"`{lacking}` is missing: the decision would be undefined")
+        package = path.removesuffix(".rego").replace("/", ".")
+        if f"import data.xb.{package}\n" not in asked:
+            yield Problem(path, 1, f"{ENTRY} does not name the package")
 
 
 def negations(files: Files, directory: Path, opa: str) -> Iterator[Problem]:

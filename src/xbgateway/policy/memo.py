@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import orjson
 
-from xbgateway.model.decision import Decision, FieldAction, Finding, Verdict
+from xbgateway.model.decision import VERBS, Decision, Duty, FieldAction, Finding, Verdict
 from xbgateway.model.errors import Reason, Unavailable
 from xbgateway.model.facts import Facts
 from xbgateway.model.limits import POLICY_DEADLINE_MS
@@ -166,6 +166,17 @@ def _read(document: dict[str, Any], input_digest: str, decision_digest: str) -> 
         data_keep_days=data_keep_days,
         input_digest=input_digest,
         decision_digest=decision_digest,
+        duties=tuple(map(_duty, duties.get("duties", ()))),
+        waivers=_findings(document.get("waives", [])),
+    )
+
+
+def _duty(one: dict[str, Any]) -> Duty:
+    value = one.get("value")
+    if one["verb"] not in VERBS or not isinstance(value, int | None):
+        raise ValueError(f"{one['verb']!r} is no duty")
+    return Duty(
+        one["verb"], tuple(one["rules"]), one.get("who"), one.get("about"), value, one.get("unit")
     )
 
 

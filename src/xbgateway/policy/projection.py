@@ -12,16 +12,17 @@ moment on it once too; the usual case is a dictionary look-up.
 
 import hashlib
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import orjson
 
 from xbgateway.model.errors import Reason, Refused, Unavailable
-from xbgateway.model.facts import Facts, Moment, Standing
+from xbgateway.model.facts import Facts, Standing
 from xbgateway.policy.corridor import labelled_fields, standing_half
+from xbgateway.policy.day import Day
+from xbgateway.policy.moment import Key, Marks, coarse, instant, sections
 from xbgateway.policy.revision import Revision
-from xbgateway.policy.tables import Cuts
 
 VERSION = 1
 # Standing objects remembered; one per method, scenario and pair of parties in use.
@@ -53,8 +54,8 @@ class _Day:
     """One standing object on one local day: its half of the input and the moments seen on it."""
 
     half: dict[str, Any]
-    cuts: Cuts
-    moments: dict[tuple[Any, ...], Projected] = field(default_factory=dict)
+    marks: Marks
+    moments: dict[Key, Projected] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -81,7 +82,7 @@ class Projector:
         Unavailable(POLICY_ERROR) where the clock reading is no RFC 3339 UTC instant.
         """
         corridor, day = self._day(facts)
-        key = _coarse(facts.moment, day.cuts)
+        key = coarse(facts.moment, day.marks)
         known = day.moments.get(key)
         if known is not None:
             return known
@@ -114,8 +115,9 @@ class Projector:
         day = corridor.days.get(today)
         if day is None:
             edition = self._tables.edition(today)
-            cuts = self._tables.cuts[edition]
-            day = _Day({"effective": edition, **standing_half(standing, today, cuts)}, cuts)
+            asked = Day(today, self._tables.cuts[edition])
+            half = {"effective": edition, **standing_half(standing, asked)}
+            day = _Day(half, Marks.of(standing, asked))
             if len(corridor.days) >= DAYS_MAX:
                 corridor.days.clear()
             corridor.days[today] = day
@@ -128,11 +130,11 @@ class Projector:
         hour = now[:_HOUR_CHARS]
         day = self._hours.get(hour)
         if day is None:
-            instant = _instant(now)
-            if instant is None:
+            at = instant(now)
+            if at is None:
                 raise Unavailable(Reason.POLICY_ERROR, "the clock reading is not an instant")
-            day = instant.date()
-            if instant.hour >= _HOUR_OF_LOCAL_MIDNIGHT:
+            day = at.date()
+            if at.hour >= _HOUR_OF_LOCAL_MIDNIGHT:
                 day += timedelta(days=1)
             if len(self._hours) >= _HOURS_MAX:
                 self._hours.clear()
@@ -140,58 +142,9 @@ class Projector:
         return day
 
 
-def _instant(text: str) -> datetime | None:
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return instant if instant.tzinfo is not None else None
-
-
-def _coarse(moment: Moment, cuts: Cuts) -> tuple[Any, ...]:
-    """All of a moment that an input can tell apart."""
-    limits = cuts.thresholds
-    return (
-        moment.fields,
-        moment.approvals,
-        moment.synthetic,
-        _freshness(moment, limits.get("replay_s")),
-        moment.replayed,
-        "unknown" if moment.subjects is None else "some" if moment.subjects else "none",
-        _band(moment.queries_person_day, limits.get("rate_person_day")),
-        _band(moment.queries_requester_hour, limits.get("rate_requester_hour")),
-        "1.3" if moment.tls == "TLSv1.3" else "older",
-        moment.payload_sealed,
-        moment.sender_signed,
-        moment.gateway_signed,
-        moment.log_ok,
-    )
-
-
-def _freshness(moment: Moment, limit_s: int | None) -> str:
-    if moment.sent_at is None:
-        return "elsewhere"
-    if limit_s is None:
-        return "unknown"
-    sent, now = _instant(moment.sent_at), _instant(moment.now)
-    if sent is None or now is None:
-        return "stale"
-    return "fresh" if abs((now - sent).total_seconds()) <= limit_s else "stale"
-
-
-def _band(count: int | None, limit: int | None) -> str:
-    """``low`` up to half the limit, ``half`` up to the limit, ``over`` above it."""
-    if count is None:
-        return "none"
-    if limit is None:
-        return "unknown"
-    return "over" if count > limit else "half" if 2 * count > limit else "low"
-
-
-def _join(corridor: _Corridor, day: _Day, key: tuple[Any, ...]) -> dict[str, Any]:
+def _join(corridor: _Corridor, day: _Day, key: Key) -> dict[str, Any]:
     """The whole input from a standing half and a coarse moment."""
-    (present, approvals, identifiers, freshness, replayed, subjects, person, hour) = key[:8]
-    (tls, sealed, sender_signed, gateway_signed, log_ok) = key[8:]
+    present = key[0]
     unknown = [path for path in present if path not in corridor.fields]
     if unknown:
         raise Refused(
@@ -199,25 +152,10 @@ def _join(corridor: _Corridor, day: _Day, key: tuple[Any, ...]) -> dict[str, Any
             "the message has a field that its type has not",
             path=unknown[0],
         )
+    own = sections(key)
     return {
         **day.half,
+        **{name: {**day.half.get(name, {}), **section} for name, section in own.items()},
         "v": VERSION,
-        "t": {
-            **day.half["t"],
-            "approvals": sorted(set(approvals)),
-            "freshness": freshness,
-            "identifiers": identifiers,
-            "rate_hour": hour,
-            "rate_person": person,
-            "replayed": replayed,
-            "subjects": subjects,
-        },
         "fields": [corridor.fields[path] for path in sorted(set(present))],
-        "crypto": {
-            "gateway_signed": gateway_signed,
-            "payload_sealed": sealed,
-            "sender_signed": sender_signed,
-            "tls": tls,
-        },
-        "log": {**day.half["log"], "ok": log_ok},
     }

@@ -19,12 +19,10 @@ from xbgateway.policy.engine.port import Bundle
 from xbgateway.policy.source import Files, default_policy_directory, read_policy_directory
 from xbgateway.policy.tables import Tables
 from xbgateway.policy.tables import load as load_tables
+from xbgateway.policy.texts import load_texts
 
-TEXTS = "texts/rules.yaml"
-TEXTS_SCHEMA = "schema/texts/rules.json"
 CAPABILITIES = "capabilities.json"
 ENTRY = "decision.rego"
-LANGUAGES = ("zh-Hant", "zh-Hans", "pt", "en")
 # Fixtures and Rego tests say what a revision should decide; they do not decide.
 _NOT_DECIDING = ("fixtures/",)
 _TEST = "_test.rego"
@@ -75,15 +73,10 @@ def load_revision(files: Files) -> Revision:
     Raises Refused(POLICY_INVALID) naming file, line and reason. Rego itself is compiled by the
     engine that loads the bundle.
     """
-    for wanted in (ENTRY, TEXTS, TEXTS_SCHEMA, CAPABILITIES):
+    for wanted in (ENTRY, CAPABILITIES):
         if wanted not in files:
             raise strict_yaml.invalid(wanted, 1, "the file is missing")
-    document = strict_yaml.read(TEXTS, files[TEXTS])
-    strict_yaml.validate(document, files[TEXTS_SCHEMA])
-    texts = {
-        rule: {"article": entry["article"], "text": entry["text"]}
-        for rule, entry in document.value.items()
-    }
+    texts = load_texts(files)
     modules: dict[str, str] = {}
     for path, raw in files.items():
         if path.endswith(".rego") and decides(path):
@@ -95,12 +88,8 @@ def load_revision(files: Files) -> Revision:
         id=content_hash(files),
         modules=modules,
         tables=load_tables(files),
-        texts=texts,
-        readings={
-            rule: " ".join(entry["reading"].split())
-            for rule, entry in document.value.items()
-            if "reading" in entry
-        },
+        texts={rule: {"article": one.article, "text": one.text} for rule, one in texts.items()},
+        readings={rule: one.reading for rule, one in texts.items() if one.reading},
         capabilities=files[CAPABILITIES],
         files={path: raw for path, raw in files.items() if decides(path)},
     )

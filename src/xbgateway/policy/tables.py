@@ -16,26 +16,35 @@ from typing import Any
 from xbgateway.model.errors import Refused
 from xbgateway.policy import strict_yaml
 from xbgateway.policy.source import Files
-from xbgateway.policy.working_days import WorkingDays
+from xbgateway.policy.working_days import WorkingDays, years_later
 
 NAMES = (
     "allowed_fields",
+    "certifiers",
+    "crypto_suites",
+    "field_kinds",
+    "free_trade_lists",
     "gba_cities",
     "grounds",
     "holidays",
+    "judicial_bodies",
     "l4_purposes",
+    "legal_days",
     "log_retention",
     "masking",
     "mechanisms",
     "min_modes",
     "notice_items",
     "purposes",
+    "required_terms",
     "retention_maxima",
+    "roles",
     "social_bodies",
     "thresholds",
 )
 _STANDING = ("statute", "effective_from", "effective_to", "verified", "note")
 _LEVELS = {"L1": 1, "L2": 2, "L3": 3, "L4": 4}
+_SPECIAL = ("biometric", "credit", "health", "offence", "private_life")
 # An internal transfer may carry what its side may later send across.
 _INTERNAL = {"CN2MO": "CN_INTERNAL", "MO2CN": "MO_INTERNAL"}
 
@@ -71,13 +80,7 @@ class Maximum:
 
     def days_from(self, day: date) -> int:
         """The maximum in days when counted from ``day``; 29 February ends on the 28th."""
-        if not self.years:
-            return self.days
-        try:
-            end = day.replace(year=day.year + self.years)
-        except ValueError:
-            end = day.replace(year=day.year + self.years, day=28)
-        return (end - day).days
+        return (years_later(day, self.years) - day).days if self.years else self.days
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,8 @@ class Cuts:
     thresholds: Mapping[str, int]
     maxima: Mapping[str, Maximum]
     calendars: Mapping[str, WorkingDays]
+    days: Mapping[str, date]  # table legal_days
+    certifiers: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,21 +166,64 @@ def _put(target: dict[Any, Any], key: object, value: object, row: Row) -> None:
 
 def _edition(rows: Sequence[Row]) -> dict[str, Any]:
     """What Rego reads of one edition."""
-    cities: dict[str, str] = {}
-    for row in _of(rows, "gba_cities"):
-        _put(cities, row.values["city"], row.values["jurisdiction"], row)
+    kinds: dict[str, str] = {}
+    for row in _of(rows, "field_kinds"):
+        for field in row.values["fields"]:
+            _put(kinds, field, row.values["kind"], row)
     return {
         "allowed_fields": _allowed_fields(rows),
-        "gba_cities": cities,
+        "crypto_suites": _sorted_lists(rows, "crypto_suites", "jurisdiction", "suite"),
+        "field_kinds": kinds,
+        "free_trade_lists": _free_trade_lists(rows),
+        "gba_cities": _single(rows, "gba_cities", "city", "jurisdiction"),
         "grounds": _sorted_lists(rows, "grounds", "law", "ground"),
+        "judicial_bodies": sorted(row.values["kind"] for row in _of(rows, "judicial_bodies")),
         "l4_purposes": sorted(row.values["purpose"] for row in _of(rows, "l4_purposes")),
         "log_keep": [dict(row.values) for row in _of(rows, "log_retention")],
         "masking": _masking(rows),
         "mechanisms": _mechanisms(rows),
         "modes": _modes(rows),
         "notice_items": _sorted_lists(rows, "notice_items", "law", "item"),
+        "purposes": {
+            marked: sorted(
+                row.values["purpose"] for row in _of(rows, "purposes") if row.values.get(marked)
+            )
+            for marked in ("entitlement", "personal")
+        },
+        "required_terms": _sorted_lists(rows, "required_terms", "of", "term"),
+        "roles": _single(rows, "roles", "role", "authority"),
         "social_bodies": _social_bodies(rows),
+        "special_fields": {
+            special: sorted(
+                field
+                for row in _of(rows, "field_kinds")
+                if row.values.get("special") == special
+                for field in row.values["fields"]
+            )
+            for special in _SPECIAL
+        },
+        "thresholds": _single(rows, "thresholds", "name", "value"),
     }
+
+
+def _single(rows: Sequence[Row], table: str, key: str, value: str) -> dict[str, Any]:
+    """One value for each key of a table."""
+    values: dict[str, Any] = {}
+    for row in _of(rows, table):
+        _put(values, row.values[key], row.values[value], row)
+    return values
+
+
+def _free_trade_lists(rows: Sequence[Row]) -> dict[str, Any]:
+    """By zone: the versions of its list that count, and the kinds of data on it."""
+    lists: dict[str, dict[str, list[str]]] = {}
+    for row in _of(rows, "free_trade_lists"):
+        known = lists.setdefault(row.values["zone"], {"kinds": [], "versions": []})
+        if "version" in row.values:
+            known["versions"].append(row.values["version"])
+        else:
+            known["kinds"].append(row.values["kind"])
+    return lists
 
 
 def _personal_purposes(rows: Sequence[Row]) -> list[str]:
@@ -260,9 +308,6 @@ def _social_bodies(rows: Sequence[Row]) -> dict[str, list[str]]:
 
 def _cuts(rows: Sequence[Row]) -> Cuts:
     """What the projection reads of one edition."""
-    thresholds: dict[str, int] = {}
-    for row in _of(rows, "thresholds"):
-        _put(thresholds, row.values["name"], row.values["value"], row)
     maxima: dict[str, Maximum] = {}
     for row in _of(rows, "retention_maxima"):
         maximum = Maximum(row.values.get("days", 0), row.values.get("years", 0))
@@ -277,7 +322,13 @@ def _cuts(rows: Sequence[Row]) -> Cuts:
         )
         for name in ("CN", "MO")
     }
-    return Cuts(thresholds, maxima, calendars)
+    return Cuts(
+        _single(rows, "thresholds", "name", "value"),
+        maxima,
+        calendars,
+        {row.values["name"]: _day(row) for row in _of(rows, "legal_days")},
+        frozenset(row.values["certifier"] for row in _of(rows, "certifiers")),
+    )
 
 
 def _day(row: Row) -> date:

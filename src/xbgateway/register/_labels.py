@@ -30,6 +30,14 @@ _MODES: dict[str, Mode] = {
     "DIGEST": "digest",
     "AGGREGATE": "aggregate",
 }
+# What a value of a type can say; all other types are whole numbers.
+_SHAPES = {
+    FieldDescriptor.CPPTYPE_BOOL: "bool",
+    FieldDescriptor.CPPTYPE_ENUM: "enum",
+    FieldDescriptor.CPPTYPE_DOUBLE: "decimal",
+    FieldDescriptor.CPPTYPE_FLOAT: "decimal",
+    FieldDescriptor.CPPTYPE_STRING: "text",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +94,7 @@ class Labels:
             purposes=tuple(label.purposes) if label else (),
             required=bool(label and label.required),
             identifier=_IDENTIFIERS[identifier] if identifier else None,
+            shape="bytes" if field.type == field.TYPE_BYTES else _SHAPES.get(field.cpp_type, "int"),
         )
         return FieldLabel(label is not None, facts, bool(label and label.subject))
 

@@ -19,14 +19,13 @@ from pydantic import ValidationError
 from xbgateway.model import limits
 from xbgateway.model.errors import Reason, Refused
 from xbgateway.register import _yaml
-from xbgateway.register.entries import (
-    Dataset,
-    Document,
+from xbgateway.register.entries import Dataset, Document, Node, Party, Scenario, ServiceOffer
+from xbgateway.register.instruments import (
+    Agreement,
+    Application,
+    Incident,
     Instrument,
-    Node,
-    Party,
-    Scenario,
-    ServiceOffer,
+    ListedScenario,
 )
 
 BUILTIN = "builtin"
@@ -39,6 +38,10 @@ _LEG_INSTRUMENTS = (
     "state_assessment",
     "mo_transfer",
     "consent",
+    "contract",
+    "mo_processing",
+    "risk_assessment",
+    "agreement",
 )
 
 
@@ -215,12 +218,15 @@ def _contradictions(document: Document) -> Iterator[tuple[_yaml.Place, str]]:
     yield from _links("parties", "node", document.parties, nodes)
     yield from _links("services", "provider", document.services, parties)
     yield from _links("datasets", "owner", document.datasets, parties)
+    known = {d.id for d in document.datasets}
+    for i, dataset in enumerate(document.datasets):
+        for place, why in _unknown("sources", dataset.sources, known, "dataset"):
+            yield ("datasets", i, *place), why
     for i, scenario in enumerate(document.scenarios):
         for place, why in _scenario(scenario, document, parties):
             yield ("scenarios", i, *place), why
-    kinds = {i.id: i.kind for i in document.instruments}
     for i, instrument in enumerate(document.instruments):
-        for place, why in _instrument(instrument, parties, kinds):
+        for place, why in _instrument(instrument, document, parties):
             yield ("instruments", i, *place), why
 
 
@@ -278,13 +284,35 @@ def _scenario(
 
 
 def _instrument(
-    instrument: Instrument, parties: set[str], kinds: Mapping[str, str]
+    instrument: Instrument, document: Document, parties: set[str]
 ) -> Iterator[tuple[_yaml.Place, str]]:
+    kinds = {i.id: i.kind for i in document.instruments}
     for name in ("parties", "recipients"):
         yield from _unknown(name, getattr(instrument, name, ()), parties, "party")
-    pipia: str | None = getattr(instrument, "pipia_ref", None)
-    if pipia is not None and kinds.get(pipia) != "pipia":
-        yield ("pipia_ref",), f"{pipia} is not a pipia in this register"
+    for name, kind in (("pipia_ref", "pipia"), ("evidence_ref", "evidence")):
+        reference: str | None = getattr(instrument, name, None)
+        if reference is not None and kinds.get(reference) != kind:
+            yield (name,), f"{reference} is no {kind} in this register"
+    rested_on = {i for i, kind in kinds.items() if kind in {"mechanism", "state_assessment"}}
+    yield from _unknown("mechanisms", getattr(instrument, "mechanisms", ()), rested_on, "mechanism")
+    if isinstance(instrument, Agreement):
+        named = [(name, getattr(instrument, name)) for name in ("authority", "operator")]
+        yield from (((name,), f"unknown party {p}") for name, p in named if p not in parties)
+        for i, listed in enumerate(instrument.scenarios):
+            for place, why in _listed(listed, document):
+                yield ("scenarios", i, *place), why
+    if isinstance(instrument, Application | Incident):
+        yield from _listed(instrument, document)
+
+
+def _listed(
+    record: Application | Incident | ListedScenario, document: Document
+) -> Iterator[tuple[_yaml.Place, str]]:
+    """Scenario and datasets that a paper names are there."""
+    yield from _unknown("datasets", record.datasets, {d.id for d in document.datasets}, "dataset")
+    scenario: str | None = getattr(record, "scenario", None)
+    if scenario is not None and scenario not in {s.id for s in document.scenarios}:
+        yield ("scenario",), f"unknown scenario {scenario}"
 
 
 def _unknown(

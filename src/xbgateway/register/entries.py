@@ -1,41 +1,32 @@
 """What one register document may say, as written: the shape of every record, nothing across them.
 
 Field names follow ``model/facts.py``. Unknown keys are refused, types are strict, dates are ISO
-text. References between records are checked in ``document.py``.
+text. Papers are in ``instruments.py``; references between records are checked in ``document.py``.
 """
 
-from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from xbgateway.model.facts import Direction, Jurisdiction
-
-
-def _day(text: str) -> str:
-    if date.fromisoformat(text).isoformat() != text:
-        raise ValueError("write the day as YYYY-MM-DD")
-    return text
-
-
-def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
-    if len(set(values)) != len(values):
-        raise ValueError("the same value twice")
-    return values
-
-
-# An id travels in metadata and log entries: plain, short, no comma and no blank.
-Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
-FullName = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$", max_length=255)]
-Purpose = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,62}$")]
-Day = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$"), AfterValidator(_day)]
-PublicKey = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="hex, 32 bytes")]
-Days = Annotated[int, Field(ge=0, le=36_525)]
-Text = Annotated[str, Field(min_length=1, max_length=500)]
-Ids = Annotated[tuple[Id, ...], Field(strict=False), AfterValidator(_distinct)]
-FullNames = Annotated[tuple[FullName, ...], Field(strict=False), AfterValidator(_distinct)]
-Purposes = Annotated[tuple[Purpose, ...], Field(strict=False), AfterValidator(_distinct)]
-Words = Annotated[tuple[Text, ...], Field(strict=False), AfterValidator(_distinct)]
+from xbgateway.model.papers import Origin
+from xbgateway.register.instruments import Instrument
+from xbgateway.register.values import (
+    Age,
+    Count,
+    Day,
+    Days,
+    FullName,
+    FullNames,
+    Id,
+    Ids,
+    Instant,
+    PublicKey,
+    Purposes,
+    Record,
+    Text,
+    Words,
+)
 
 CnBasis = Literal[
     "consent",
@@ -52,11 +43,7 @@ MoBasis = Literal[
 ]
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class Texts(_Record):
+class Texts(Record):
     """One text in the four languages of the gateway."""
 
     zh_hans: Text = Field(alias="zh-Hans")
@@ -65,7 +52,7 @@ class Texts(_Record):
     en: Text
 
 
-class Node(_Record):
+class Node(Record):
     """One gateway node and the public halves of its log keys."""
 
     id: Id
@@ -74,9 +61,10 @@ class Node(_Record):
     address: Annotated[str, Field(pattern=r"^\S+:\d{1,5}$")]
     log_key: PublicKey
     cosign_key: PublicKey
+    operator_reads: bool = False
 
 
-class Party(_Record):
+class Party(Record):
     """One institution: the names of facts are those of ``PartyFacts``."""
 
     id: Id
@@ -85,16 +73,26 @@ class Party(_Record):
     jurisdiction: Jurisdiction
     region: Id
     kind: Id
-    role: Literal["holder", "processor", "product_operator"]
+    role: Literal["holder", "processor", "product_operator", "technical_operator"]
     registered_in_gba: bool
     state_organ: bool
     ciio: bool
     restricted_list: bool
     powers: Purposes = ()
     auditor: bool = False
+    central_organ: bool = False
+    persons_held: Count | None = None
+    security_officer: bool = False
+    annual_report_on: Day | None = None
+    designated_on: Day | None = None
+    child_rules_ref: Text | None = None
+    controls: Words = ()
+    subprocessors: Ids = ()
+    free_trade_zone: Id | None = None
+    on_platform: bool = False
 
 
-class ServiceOffer(_Record):
+class ServiceOffer(Record):
     """One party provides one gRPC service, described by a file of descriptors or ``builtin``."""
 
     service: FullName
@@ -102,15 +100,30 @@ class ServiceOffer(_Record):
     descriptor_set: Text
 
 
-class Dataset(_Record):
+class Dataset(Record):
     """One dataset of the resource register."""
 
     id: Id
     owner: Id
     title: Texts
+    personal: bool = True
+    important: bool = False
+    level: Literal["L1", "L2", "L3", "L4"] | None = None
+    origin: Origin | None = None
+    stored_in: Literal["CN", "MO", "other"] | None = None
+    offshore: bool = False
+    raw: bool = False
+    openness: Literal["open", "conditional", "prohibited"] | None = None
+    provincial: bool = False
+    inference_risk: bool = False
+    important_notice_ref: Text | None = None
+    collected_for: Purposes | None = None
+    min_age: Age | None = None
+    updated_on: Day | None = None
+    sources: Ids = ()
 
 
-class Basis(_Record):
+class Basis(Record):
     """Legal ground on each side (PIPL Art 13; Law 8/2005 Art 6)."""
 
     cn: CnBasis | None = None
@@ -118,9 +131,27 @@ class Basis(_Record):
     mo: MoBasis | None = None
     mo_ref: Text | None = None
     explicit_law_ref: Text | None = None
+    necessity: Text | None = None
+    emergency_since: Instant | None = None
+    competent_approval_ref: Text | None = None
 
 
-class Leg(_Record):
+class Onward(Record):
+    """Where the recipient passes things on to, and which conditions it meets."""
+
+    regions: Ids
+    third_party: bool
+    conditions: Words = ()
+
+
+class Certificate(Record):
+    """The electronic certificate that a leg carries (Law 5/2005; Law 2/2020)."""
+
+    certifier: Id | None = None
+    timestamped: bool = False
+
+
+class Leg(Record):
     """What the scenario says about one leg; instruments by id."""
 
     direction: Direction | None = None
@@ -133,9 +164,21 @@ class Leg(_Record):
     state_assessment: Id | None = None
     mo_transfer: Id | None = None
     consent: Id | None = None
+    contract: Id | None = None
+    mo_processing: Id | None = None
+    risk_assessment: Id | None = None
+    agreement: Id | None = None
+    onward: Onward | None = None
+    document: Certificate | None = None
+    adverse_effect: Literal["none", "reviewed", "automatic"] = "none"
+    copies: Literal["case", "full"] = "case"
+    channel: Literal["platform", "other"] = "platform"
+    publication: bool = False
+    storage: Id | None = None
+    retention_ref: Text | None = None
 
 
-class Scenario(_Record):
+class Scenario(Record):
     """Who may call what, for which purposes, on which grounds."""
 
     id: Id
@@ -149,83 +192,7 @@ class Scenario(_Record):
     answer: Leg
 
 
-class Mechanism(_Record):
-    """A transfer mechanism (PIPL Art 38; GBA standard contract)."""
-
-    kind: Literal["mechanism"]
-    id: Id
-    type: Literal["gba_sc", "security_assessment", "certification", "cn_sc", "exempt"]
-    signed: bool
-    effective_on: Day | None = None
-    filed_on: Day | None = None
-    filing_no: Text | None = None
-    expires_on: Day | None = None
-    purposes: Purposes
-    parties: Ids
-    pipia_ref: Id | None = None
-    exempt_art: Text | None = None
-
-
-class Notice(_Record):
-    """What the person was told, or the provision that spares telling."""
-
-    kind: Literal["notice"]
-    id: Id
-    items: Words
-    exempt_cn_ref: Text | None = None
-    exempt_mo_ref: Text | None = None
-
-
-class Pipia(_Record):
-    """A protection impact assessment (PIPL Arts 55-56)."""
-
-    kind: Literal["pipia"]
-    id: Id
-    approved_on: Day
-    keep_until: Day
-    purposes: Purposes
-    recipients: Ids
-
-
-class StateAssessment(_Record):
-    """The state organ's assessment of PIPL Art 36."""
-
-    kind: Literal["state_assessment"]
-    id: Id
-    valid_until: Day
-    purposes: Purposes
-    recipients: Ids
-
-
-class MoTransfer(_Record):
-    """The Macao ground of transfer (Law 8/2005 Arts 19-20)."""
-
-    kind: Literal["mo_transfer"]
-    id: Id
-    transfer_kind: Literal["adequacy", "art20_1", "art20_2_auth", "none"]
-    ground: Id | None = None
-    notif_no: Text | None = None
-    notif_on: Day | None = None
-    auth_no: Text | None = None
-
-
-class Consent(_Record):
-    """A consent as registered (PIPL Arts 14-15, 23, 29, 31; Law 8/2005 Art 6)."""
-
-    kind: Literal["consent"]
-    id: Id
-    consent_kind: Literal["general", "separate", "written", "guardian"]
-    purposes: Purposes
-    recipients: Ids
-    given_on: Day
-    withdrawn_on: Day | None = None
-    expires_on: Day | None = None
-
-
-Instrument = Mechanism | Notice | Pipia | StateAssessment | MoTransfer | Consent
-
-
-class Document(_Record):
+class Document(Record):
     """The whole register document, version 1."""
 
     version: Literal[1]

@@ -6,30 +6,16 @@ caller is a fact (``scenario_authorised`` is false) and the law's to refuse. Equ
 """
 
 import threading
-from typing import TypeVar
 
 from xbgateway.model import limits
 from xbgateway.model.errors import Reason, Refused
-from xbgateway.model.facts import (
-    BasisFacts,
-    ConsentFacts,
-    Leg,
-    MechanismFacts,
-    MoTransferFacts,
-    NoticeFacts,
-    PartyFacts,
-    PipiaFacts,
-    Standing,
-    StateAssessmentFacts,
-)
-from xbgateway.register import entries
+from xbgateway.model.facts import BasisFacts, Leg, PartyFacts, Standing
+from xbgateway.register import entries, papers
 from xbgateway.register.catalogue import Catalogue
 from xbgateway.register.document import Register
 
 _kept: dict[tuple[object, ...], Standing] = {}
 _lock = threading.Lock()
-
-_Kind = TypeVar("_Kind", bound=entries.Instrument)
 
 
 def standing(
@@ -94,10 +80,7 @@ def _built(
     terms = scenario.request if leg == "request" else scenario.answer
     caller, provider = (sender, recipient) if leg == "request" else (recipient, sender)
     shape = entry.request if leg == "request" else entry.answer
-    named = _named(register, references)
-    consent = named.get("consent", terms.consent)
-    notice = named.get("notice", terms.notice)
-    sending, receiving = party_facts(register.party(sender)), party_facts(register.party(recipient))
+    sending, receiving = register.party(sender), register.party(recipient)
     return Standing(
         register_version=register.version,
         leg=leg,
@@ -118,26 +101,24 @@ def _built(
         dataset_id=entry.dataset,
         dataset_registered=register.dataset(entry.dataset) is not None,
         environment=register.document.environment,
-        sender=sending,
-        recipient=receiving,
+        sender=party_facts(sending),
+        recipient=party_facts(receiving),
         fields=shape.fields,
-        basis=BasisFacts(
-            cn=terms.basis.cn,
-            cn_ref=terms.basis.cn_ref,
-            mo=terms.basis.mo,
-            mo_ref=terms.basis.mo_ref,
-            explicit_law_ref=terms.basis.explicit_law_ref,
-        ),
-        consent=_consent(_of_kind(register, consent, entries.Consent)),
-        notice=_notice(_of_kind(register, notice, entries.Notice)),
-        pipia=_pipia(_of_kind(register, terms.pipia, entries.Pipia)),
-        mechanism=_mechanism(_of_kind(register, terms.mechanism, entries.Mechanism)),
-        state_assessment=_state_assessment(
-            _of_kind(register, terms.state_assessment, entries.StateAssessment)
-        ),
-        mo_transfer=_mo_transfer(_of_kind(register, terms.mo_transfer, entries.MoTransfer)),
+        basis=BasisFacts(**terms.basis.model_dump()),
         retention_days=terms.retention_days,
         log_retention_days=terms.log_retention_days,
+        dataset=papers.dataset(register, entry.dataset),
+        handling=papers.handling(terms, register.node(sending.node), register.node(receiving.node)),
+        applications=papers.applications(register, scenario_id, entry.dataset, recipient),
+        incidents=papers.incidents(
+            register, entry.dataset, sender, recipient, {terms.mechanism, terms.state_assessment}
+        ),
+        onward=papers.onward(terms),
+        document=papers.document(terms),
+        agreement=papers.agreement(
+            register, terms.agreement, scenario_id, entry.dataset, {sender, recipient}
+        ),
+        **papers.instruments(register, terms, _named(register, references)),
     )
 
 
@@ -157,103 +138,9 @@ def _named(register: Register, references: tuple[str, ...]) -> dict[str, str]:
     return named
 
 
-def _of_kind(register: Register, reference: str | None, kind: type[_Kind]) -> _Kind | None:
-    if reference is None:
-        return None
-    instrument = register.instrument(reference)
-    assert isinstance(instrument, kind)  # the loader checked the scenario's, _named the caller's
-    return instrument
-
-
 def party_facts(party: entries.Party) -> PartyFacts:
     """A party as law sees it."""
     return PartyFacts(
         org=party.id,
-        jurisdiction=party.jurisdiction,
-        region=party.region,
-        kind=party.kind,
-        role=party.role,
-        registered_in_gba=party.registered_in_gba,
-        state_organ=party.state_organ,
-        ciio=party.ciio,
-        restricted_list=party.restricted_list,
-        powers=party.powers,
-    )
-
-
-def _consent(entry: entries.Consent | None) -> ConsentFacts | None:
-    if entry is None:
-        return None
-    return ConsentFacts(
-        ref=entry.id,
-        kind=entry.consent_kind,
-        purposes=entry.purposes,
-        recipients=entry.recipients,
-        given_on=entry.given_on,
-        withdrawn_on=entry.withdrawn_on,
-        expires_on=entry.expires_on,
-    )
-
-
-def _notice(entry: entries.Notice | None) -> NoticeFacts | None:
-    if entry is None:
-        return None
-    return NoticeFacts(
-        ref=entry.id,
-        items=entry.items,
-        exempt_cn_ref=entry.exempt_cn_ref,
-        exempt_mo_ref=entry.exempt_mo_ref,
-    )
-
-
-def _pipia(entry: entries.Pipia | None) -> PipiaFacts | None:
-    if entry is None:
-        return None
-    return PipiaFacts(
-        ref=entry.id,
-        approved_on=entry.approved_on,
-        keep_until=entry.keep_until,
-        purposes=entry.purposes,
-        recipients=entry.recipients,
-    )
-
-
-def _mechanism(entry: entries.Mechanism | None) -> MechanismFacts | None:
-    if entry is None:
-        return None
-    return MechanismFacts(
-        type=entry.type,
-        ref=entry.id,
-        signed=entry.signed,
-        effective_on=entry.effective_on,
-        filed_on=entry.filed_on,
-        filing_no=entry.filing_no,
-        expires_on=entry.expires_on,
-        purposes=entry.purposes,
-        parties=entry.parties,
-        pipia_ref=entry.pipia_ref,
-        exempt_art=entry.exempt_art,
-    )
-
-
-def _state_assessment(entry: entries.StateAssessment | None) -> StateAssessmentFacts | None:
-    if entry is None:
-        return None
-    return StateAssessmentFacts(
-        ref=entry.id,
-        valid_until=entry.valid_until,
-        purposes=entry.purposes,
-        recipients=entry.recipients,
-    )
-
-
-def _mo_transfer(entry: entries.MoTransfer | None) -> MoTransferFacts | None:
-    if entry is None:
-        return None
-    return MoTransferFacts(
-        kind=entry.transfer_kind,
-        ground=entry.ground,
-        notif_no=entry.notif_no,
-        notif_on=entry.notif_on,
-        auth_no=entry.auth_no,
+        **party.model_dump(exclude={"id", "node", "name", "auditor"}),
     )

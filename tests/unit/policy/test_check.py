@@ -71,7 +71,7 @@ def test_with_opa_everything_is_checked() -> None:
         ("cn/pipl.rego", "import rego.v2\n", "", "cn/pipl.rego:1: `import rego.v2` is missing"),
         ("cn/pipl.rego", "custom:\n#   id: CN-PIPL-6-1", "custom:\n#   id: CN-X-1", "CN-PIPL-6-1"),
         ("cn/pipl.rego", "# title: Notice", "# titel: Notice", "the metadata lacks 'title'"),
-        ("texts/rules.yaml", "CN-SEC-1:\n", "CN-SEC-2:\n", "CN-SEC-1 has no text"),
+        ("texts/cn_security.yaml", "CN-SEC-1:\n", "CN-SEC-2:\n", "CN-SEC-1 has no text"),
         ("fixtures/CN-SEC-1.yaml", "decision: allow", "decision: hold", "no fixture that passes"),
         ("fixtures/CN-SEC-1.yaml", "rule: CN-SEC-1", "rule: CN-SEC-9", "named after its rule"),
         ("fixtures/CN-SEC-1.yaml", "state_secret", "state_sekret", "has no 'state_sekret'"),
@@ -96,6 +96,15 @@ def test_with_opa_everything_is_checked() -> None:
 def test_what_is_wrong_is_found(copy: Path, path: str, old: str, new: str, says: str) -> None:
     edit(copy, path, old, new)
     assert says in reasons(check_directory(copy, ENGINE))
+
+
+def test_a_package_that_is_not_whole_is_named(copy: Path) -> None:
+    text = "package xb.cn.odd\n\nimport rego.v2\n\ndeny contains one if some one in set()\n"
+    (copy / "cn" / "odd.rego").write_text(text)
+    found = reasons(check_directory(copy, ENGINE))
+    for lacking in ("hold", "oblige", "waive", "warn"):
+        assert f"cn/odd.rego:1: `{lacking}` is missing" in found
+    assert "cn/odd.rego:1: decision.rego does not name the package" in found
 
 
 @pytest.mark.tool("opa")

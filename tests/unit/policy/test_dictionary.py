@@ -1,6 +1,7 @@
 """The services' labels, the data dictionary and the engine's built-ins agree with the tables."""
 
 import json
+import re
 from collections.abc import Iterator
 from types import ModuleType
 
@@ -54,6 +55,30 @@ def test_labels_name_dictionary_fields_and_allow_no_more_than_the_table(
             assert purposes <= LISTED[name], f"{field.full_name}: {purposes - LISTED[name]}"
         count += 1
     assert count > 0
+
+
+def test_every_field_that_may_travel_is_of_one_kind() -> None:
+    kinds = TABLES.editions[-1]["field_kinds"]
+    assert set(LISTED) <= set(kinds)
+    special = TABLES.editions[-1]["special_fields"]
+    assert {"diagnosis_code", "disability_grade"} <= set(special["health"])
+    assert set(special["credit"]) == {"arrears_flag"}
+
+
+def test_every_role_that_a_rule_asks_is_in_the_table() -> None:
+    texts = "\n".join(raw.decode() for path, raw in policy_files().items() if path.endswith("rego"))
+    asked = set(re.findall(r'"role": "([a-z_]+)"', texts))
+    assert asked
+    assert asked <= set(TABLES.editions[-1]["roles"])
+
+
+def test_the_complete_input_is_what_the_schema_requires() -> None:
+    schema = json.loads(policy_files()["schema/input.v1.json"])["properties"]
+    shape = policy_files()["lib/shape.rego"].decode()
+    for name, section in schema.items():
+        for key in section.get("properties", {}):
+            optional = name == "retention" and key in {"days", "max_days"}
+            assert optional or f'"{key}"' in shape, f"{name}.{key}"
 
 
 def test_the_masking_table_shows_what_the_gateway_does() -> None:

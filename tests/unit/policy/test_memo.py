@@ -5,6 +5,7 @@ import orjson
 import pytest
 from tests.harness.facts import make_facts, policy_files
 
+from xbgateway.model.decision import Duty
 from xbgateway.model.errors import Reason, Unavailable
 from xbgateway.policy.engine import EmbeddedEngine
 from xbgateway.policy.explain import explain, explain_lines
@@ -98,19 +99,21 @@ def test_failures_are_passed_on_and_not_remembered(reason: Reason) -> None:
     assert (broken.asked, len(memo)) == (2, 0)
 
 
+DUTIES = {"drop": [], "mask": [], "log_keep_days": 184, "data_keep_days": None}
+
+
 def allowed_document() -> dict[str, Any]:
-    duties = {"drop": [], "mask": [], "log_keep_days": 184, "data_keep_days": None}
     return {
         "decision": "allow",
         "revision": REVISION.id,
         "deny": [],
         "holds": [],
         "warns": [],
-        "obligations": duties,
+        "obligations": DUTIES,
     }
 
 
-FINDING = {"rule": "X-1", "article": "a", "text": {"en": "t"}}
+FINDING: dict[str, Any] = {"rule": "X-1", "article": "a", "text": {"en": "t"}}
 
 
 @pytest.mark.parametrize(
@@ -128,6 +131,9 @@ FINDING = {"rule": "X-1", "article": "a", "text": {"en": "t"}}
         {"obligations": {}},
         {"obligations": {"drop": [], "mask": [], "log_keep_days": "1", "data_keep_days": 1}},
         {"obligations": {"drop": [], "mask": [], "log_keep_days": 1, "data_keep_days": 1.5}},
+        {"obligations": {**DUTIES, "duties": [{"verb": "applaud", "rules": ["X-1"]}]}},
+        {"obligations": {**DUTIES, "duties": [{"verb": "sign", "rules": ["X-1"], "value": "1"}]}},
+        {"obligations": {**DUTIES, "duties": [{"verb": "sign"}]}},
     ],
 )
 def test_a_document_that_is_wrong_or_contradicts_itself_is_no_decision(
@@ -196,3 +202,34 @@ def test_a_hold_names_whom_to_ask(snapshot: Any) -> None:
     assert decision.verdict == "hold"
     assert [one.role for one in decision.holds] == ["data_officer"]
     assert any("-> data_officer" in line for line in explain_lines(decision))
+
+
+def test_duties_are_values_with_the_rules_that_ask() -> None:
+    asked = {
+        "verb": "notify",
+        "who": "dspdp",
+        "about": "incident",
+        "value": 4,
+        "unit": "hours",
+        "rules": ["A-1", "B-2"],
+    }
+    waived = {**FINDING, "path": "m"}
+    document = {
+        **allowed_document(),
+        "obligations": {**DUTIES, "duties": [asked, {"verb": "sign", "rules": ["C-3"]}]},
+        "waives": [waived],
+    }
+    decision = parse_decision(orjson.dumps(document), "0", REVISION.id)
+    notify, sign = decision.duties
+    assert notify == Duty("notify", ("A-1", "B-2"), "dspdp", "incident", 4, "hours")
+    assert notify.line() == "notify dspdp (incident): 4 hours"
+    assert sign.line() == "sign"
+    assert [one.rule for one in decision.waivers] == ["X-1"]
+    lines = explain_lines(decision)
+    assert "  duty notify dspdp (incident): 4 hours (A-1, B-2)" in lines
+    assert any(line.startswith("  waive X-1") for line in lines)
+
+
+def test_a_document_of_before_duties_is_still_a_decision() -> None:
+    decision = parse_decision(orjson.dumps(allowed_document()), "0", REVISION.id)
+    assert (decision.duties, decision.waivers) == ((), ())

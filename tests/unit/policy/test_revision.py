@@ -35,7 +35,7 @@ def test_the_revision_is_the_hash_of_what_decides() -> None:
     assert load_revision(again).id == revision.id
     for path, old, new in (
         ("tables/thresholds.yaml", "value: 300", "value: 301"),
-        ("texts/rules.yaml", "en: A fact", "en: One fact"),
+        ("texts/gw_gateway.yaml", "en: A fact", "en: One fact"),
         ("cn/pipl.rego", "consent", "Consent"),
         ("capabilities.json", "abs", "abz"),
     ):
@@ -88,7 +88,8 @@ def test_the_dictionary_is_complete_for_the_purposes_of_the_catalogue() -> None:
     everywhere = {name for ways in allowed.values() for names in ways.values() for name in names}
     never = {"id_card_photo", "wage_base", "border_crossings", "diagnoses", "cause_of_death"}
     assert not everywhere & never
-    assert not {"STATS", "AO_PRODUCT"} & set(allowed)
+    for counted in ("STATS", "AO_PRODUCT"):
+        assert set(allowed[counted]["CN2MO"]) == {"cell", "cell_count"}
 
 
 @pytest.mark.parametrize(
@@ -105,7 +106,7 @@ def test_the_dictionary_is_complete_for_the_purposes_of_the_catalogue() -> None:
         ("tables/masking.yaml", "how: permit", "how: stars", "'stars' is not one of"),
         ("tables/retention_maxima.yaml", "days: 30}", "days: 30, years: 1}", "valid under each"),
         ("tables/social_bodies.yaml", "[DEATH_NOTICE, ", "[DEATH_NOTE, ", "DEATH_NOTE"),
-        ("texts/rules.yaml", "    pt: Falta um facto", "    pd: Falta um facto", "pd"),
+        ("texts/gw_gateway.yaml", "    pt: Falta um facto", "    pd: Falta um facto", "pd"),
         ("tables/purposes.yaml", "groups:", "groups: [", "expected"),
     ],
 )
@@ -126,16 +127,28 @@ def test_the_line_is_that_of_the_row() -> None:
 
 @pytest.mark.parametrize(
     "missing",
-    ["decision.rego", "texts/rules.yaml", "capabilities.json", "tables/holidays.yaml"],
+    ["decision.rego", "schema/texts/rules.json", "capabilities.json", "tables/holidays.yaml"],
 )
 def test_a_missing_file_is_named(missing: str) -> None:
     files = {path: raw for path, raw in policy_files().items() if path != missing}
     assert refusal(files).metadata["file"] == missing
 
 
+def test_a_rule_has_its_text_in_one_file_only() -> None:
+    text = policy_files()["texts/cn_security.yaml"]
+    problem = refusal({**policy_files(), "texts/zz_more.yaml": text})
+    assert "stands in texts/cn_security.yaml too" in problem.sentence
+    assert problem.metadata["file"] == "texts/zz_more.yaml"
+
+
+def test_without_any_text_there_is_no_revision() -> None:
+    files = {path: raw for path, raw in policy_files().items() if not path.startswith("texts/")}
+    assert "the file is missing" in refusal(files).sentence
+
+
 def test_bytes_that_are_not_utf8_are_refused() -> None:
     assert "UTF-8" in refusal({**policy_files(), "cn/x.rego": b"package x\xff"}).sentence
-    assert "UTF-8" in refusal({**policy_files(), "texts/rules.yaml": b"\xff"}).sentence
+    assert "UTF-8" in refusal({**policy_files(), "texts/mo_transfer.yaml": b"\xff"}).sentence
 
 
 def test_a_directory_without_policies_is_refused(tmp_path: Path) -> None:

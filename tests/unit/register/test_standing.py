@@ -1,15 +1,20 @@
 """Records become the facts of a corridor."""
 
+import hashlib
 import sys
 from collections.abc import Callable
 from typing import Any
 
+import orjson
 import pytest
+from tests.harness.facts import make_facts
 from tests.harness.scale import scaled
 
+from xbgateway.exchange.archive import facts_bytes, read_facts, standing_bytes
 from xbgateway.model import limits
 from xbgateway.model.errors import Reason, Refused
-from xbgateway.model.facts import Standing
+from xbgateway.model.facts import UNCOUNTED, Facts, Standing
+from xbgateway.model.papers import PLAIN
 from xbgateway.register.catalogue import Catalogue
 from xbgateway.register.document import Register
 from xbgateway.register.standing import standing
@@ -182,3 +187,180 @@ def test_what_is_kept_is_bounded_and_the_oldest_goes_first(
     again = ask(purpose="P_0")
     assert again is not first
     assert again == first
+
+
+PAPERS: list[dict[str, Any]] = [
+    {
+        "id": "K-1",
+        "kind": "contract",
+        "type": "entrusting",
+        "signed": True,
+        "effective_on": "2026-03-02",
+        "purposes": ["ID_MATCH"],
+        "parties": ["cn.window", "mo.fss"],
+        "terms": ["purpose"],
+    },
+    {"id": "MP-1", "kind": "mo_processing", "started_on": "2026-03-01", "auth_no": "1/2026"},
+    {"id": "RA-1", "kind": "risk_assessment", "assessed_on": "2026-01-01"},
+    {"id": "E-1", "kind": "evidence", "type": "labour_rule", "since": "2026-01-01"},
+    {
+        "id": "AP-1",
+        "kind": "application",
+        "scenario": "SC-1",
+        "datasets": ["DS-T-1"],
+        "recipients": ["mo.fss"],
+        "approved_on": "2026-01-01",
+    },
+    {
+        "id": "I-1",
+        "kind": "incident",
+        "severity": "major",
+        "opened_on": "2026-03-01",
+        "parties": ["cn.window"],
+        "mechanisms": ["GBA-1"],
+    },
+    {
+        "id": "I-2",
+        "kind": "incident",
+        "severity": "ordinary",
+        "opened_on": "2026-03-01",
+        "datasets": ["DS-T-3"],
+    },
+    {
+        "id": "I-3",
+        "kind": "incident",
+        "severity": "ordinary",
+        "opened_on": "2026-03-01",
+        "datasets": ["DS-T-2"],
+    },
+    {
+        "id": "AO-1",
+        "kind": "agreement",
+        "authority": "mo.fss",
+        "operator": "cn.window",
+        "scenarios": [{"scenario": "SC-1", "datasets": ["DS-T-2"]}],
+        "signed_on": "2026-01-01",
+        "valid_until": "2027-12-31",
+    },
+]
+
+
+@pytest.fixture
+def papers(load: Load, document: dict[str, Any], catalogue: Catalogue) -> Callable[[], Standing]:
+    """The request leg of a register that has one paper of every kind."""
+    joined = {"id": "DS-T-2", "owner": "cn.window", "title": document["datasets"][0]["title"]}
+    document["datasets"][0] |= {"sources": ["DS-T-2"], "origin": "MO", "collected_for": ["STATS"]}
+    document["datasets"].append({**joined, "origin": "CN", "important": True})
+    document["datasets"].append({**joined, "id": "DS-T-3"})
+    document["instruments"] += PAPERS
+    document["instruments"][0] |= {"evidence_ref": "E-1", "kinds": ["identity"]}
+    document["nodes"][0]["operator_reads"] = True
+    document["scenarios"][0]["request"] |= {
+        "contract": "K-1",
+        "mo_processing": "MP-1",
+        "risk_assessment": "RA-1",
+        "agreement": "AO-1",
+        "onward": {"regions": ["macao"], "third_party": True, "conditions": ["record"]},
+        "document": {"certifier": "esigntrust"},
+        "adverse_effect": "automatic",
+        "storage": "macao",
+    }
+
+    def asked() -> Standing:
+        return standing(
+            load(document),
+            catalogue,
+            leg="request",
+            sender="cn.window",
+            recipient="mo.fss",
+            service=SERVICE,
+            method="Find",
+            purpose="ID_MATCH",
+            scenario_id="SC-1",
+        )
+
+    return asked
+
+
+def test_every_paper_becomes_a_fact(papers: Callable[[], Standing]) -> None:
+    facts = papers()
+    assert facts.contract is not None
+    assert (facts.contract.ref, facts.contract.type, facts.contract.terms) == (
+        *("K-1", "entrusting", ("purpose",)),
+    )
+    assert facts.mo_processing is not None
+    assert facts.mo_processing.auth_no == "1/2026"
+    assert facts.risk_assessment is not None
+    assert facts.evidence is not None
+    assert (facts.evidence.ref, facts.evidence.type) == ("E-1", "labour_rule")
+    assert facts.mechanism is not None
+    assert (facts.mechanism.ref, facts.mechanism.kinds) == ("GBA-1", ("identity",))
+    assert [one.ref for one in facts.applications] == ["AP-1"]
+    assert facts.onward is not None
+    assert facts.onward.conditions == ("record",)
+    assert facts.document is not None
+    assert facts.document.certifier == "esigntrust"
+    assert (facts.handling.adverse_effect, facts.handling.storage) == ("automatic", "macao")
+    assert facts.handling.operator_reads
+    assert facts.agreement is not None
+    assert (facts.agreement.lists_scenario, facts.agreement.lists_dataset) == (True, False)
+    assert (facts.agreement.authority_kind, facts.agreement.names_operator) == (
+        *("social_security", True),
+    )
+
+
+def test_a_dataset_has_its_sources_and_their_controllers(papers: Callable[[], Standing]) -> None:
+    dataset = papers().dataset
+    assert dataset.controllers == ("cn.window", "mo.fss")
+    assert [(one.dataset_id, one.origin, one.important) for one in dataset.sources] == [
+        ("DS-T-2", "CN", True)
+    ]
+    assert dataset.collected_for == ("STATS",)
+
+
+def test_only_the_incidents_that_strike_the_corridor_are_facts(
+    papers: Callable[[], Standing],
+) -> None:
+    party, source = papers().incidents
+    assert (party.ref, party.severity) == ("I-1", "major")
+    assert (party.dataset, party.sender, party.recipient, party.mechanism) == (
+        *(False, True, False, True),
+    )
+    assert (source.ref, source.dataset, source.sender) == ("I-3", True, False)
+
+
+def test_a_register_that_says_none_of_it_has_none(ask: Ask) -> None:
+    facts = ask()
+    papers = (facts.contract, facts.mo_processing, facts.agreement, facts.evidence, facts.onward)
+    assert papers == (None,) * 5
+    assert (facts.applications, facts.incidents) == ((), ())
+    assert facts.handling.copies == "case"
+    assert facts.dataset.controllers == ("mo.fss",)
+
+
+def test_recorded_facts_are_read_back_as_they_were(papers: Callable[[], Standing]) -> None:
+    facts = papers()
+    digest, raw = standing_bytes(facts)
+    moment = make_facts(moment={"content": {"objected": ["a"]}, "counts": {"pi_year": 3}}).moment
+    read = read_facts(facts_bytes(Facts(facts, moment), digest), raw)
+    assert read == Facts(facts, moment)
+
+
+def test_facts_recorded_before_a_fact_was_known_are_read(ask: Ask) -> None:
+    facts = Facts(ask(), make_facts().moment)
+    standing_document = orjson.loads(standing_bytes(facts.standing)[1])
+    for name in ("contract", "dataset", "handling", "incidents", "agreement"):
+        del standing_document[name]
+    del standing_document["mechanism"]["kinds"]
+    raw = orjson.dumps(standing_document, option=orjson.OPT_SORT_KEYS)
+    digest = hashlib.sha256(raw).hexdigest()
+    recorded = orjson.loads(facts_bytes(facts, digest))
+    for name in ("counts", "case", "content", "protection"):
+        del recorded["moment"][name]
+    read = read_facts(orjson.dumps(recorded), raw)
+    assert read.moment.counts == UNCOUNTED
+    assert read.standing.contract is None
+    assert read.standing.handling == PLAIN
+    recorded["moment"]["surprise"] = 1
+    with pytest.raises(TypeError, match="surprise"):
+        read_facts(orjson.dumps(recorded), raw)

@@ -1,0 +1,17 @@
+# METADATA
+# title: Handling for and by others
+# description: Contracts, processors, deletion, protection, records.
+package xb.cn.handling
+
+import rego.v2
+
+# Of these, the ones that no rule here gives.
+deny contains finding if some finding in set()
+
+hold contains finding if some finding in set()
+
+warn contains finding if some finding in set()
+
+waive contains finding if some finding in set()
+
+oblige contains duty if some duty in set()
