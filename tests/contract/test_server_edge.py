@@ -233,21 +233,6 @@ async def test_unknown_and_streaming_methods_once_the_caller_is_known(edge: Edge
         assert (await failure(never_ends.read())).reason == Reason.METHOD_NOT_UNARY
 
 
-async def test_pitfall_8_payloads_over_our_limit_and_over_grpcs(edge: Edge) -> None:
-    async with edge.channel() as channel:
-        call = channel.unary_unary(QUERY)
-        fits = b"x" * limits.INLINE_PAYLOAD_BYTES_MAX
-        assert len(await call(fits, metadata=edge.words())) > len(fits)
-        told = await failure(call(fits + b"x", metadata=edge.words()))
-        assert (told.code, told.reason) == (Code.RESOURCE_EXHAUSTED, Reason.PAYLOAD_TOO_LARGE)
-        assert told.metadata["limit_bytes"] == str(len(fits))
-        with pytest.raises(grpc.aio.AioRpcError) as error:
-            await call(b"x" * (limits.MESSAGE_BYTES_MAX + 1), metadata=edge.words())
-        assert error.value.code() is Code.RESOURCE_EXHAUSTED
-        assert await query(edge, channel) == b"echo:ask"
-    assert len(edge.path.seen) == 2
-
-
 # ---- time ------------------------------------------------------------------------------------
 
 

@@ -1,8 +1,9 @@
 """What a call through the gateway can fail with, read from ``google.rpc.Status``.
 
 A node answers with one ``ErrorInfo`` (stable reason, rule, article, exchange id) and texts in the
-languages of both sides. Anything that carries no such detail (no connection, a proxy on the way)
-gives the same error with the gRPC code's name as its reason.
+languages of both sides. Where gRPC itself refused, before the node could speak, the reason is read
+from gRPC's own words as far as they are clear. Anything else that carries no detail (a proxy on the
+way) gives the same error with the gRPC code's name as its reason.
 """
 
 from collections.abc import Mapping
@@ -12,7 +13,10 @@ import grpc
 from google.rpc.error_details_pb2 import ErrorInfo, LocalizedMessage
 from grpc_status import rpc_status
 
+from xbgateway.model.errors import Reason
+
 DOMAIN = "xbgateway"
+_TOO_LARGE = "message larger than max"  # gRPC's, of either end
 
 _TEXT_KEY = "text-"
 
@@ -62,7 +66,7 @@ class GatewayCallError(Exception):
         metadata = dict(info.metadata) if info else {}
         return cls(
             code=error.code(),
-            reason=info.reason if info else error.code().name,
+            reason=info.reason if info else _unsaid(error),
             sentence=error.details() or "",
             metadata=metadata,
             texts=texts,
@@ -70,6 +74,14 @@ class GatewayCallError(Exception):
             outcome=metadata.get("outcome") or trailing.get("xb-outcome"),
             request_id=request_id,
         )
+
+
+def _unsaid(error: grpc.aio.AioRpcError) -> str:
+    """The reason of an error that is gRPC's own."""
+    too_large = error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    if too_large and _TOO_LARGE in (error.details() or ""):
+        return Reason.PAYLOAD_TOO_LARGE
+    return error.code().name
 
 
 def _details(error: grpc.aio.AioRpcError) -> tuple[Any | None, dict[str, str]]:
