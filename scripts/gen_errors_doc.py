@@ -27,7 +27,8 @@ metadata as well. Reasons are stable: none is renamed or given another meaning w
 
 An exchange carries 1 MiB; up to a message of 8 MiB the node says so itself (`PAYLOAD_TOO_LARGE`).
 What gRPC refuses before any of the node's code runs has no details: a message over 8 MiB
-(`RESOURCE_EXHAUSTED`; the SDK tells it as `PAYLOAD_TOO_LARGE`).
+(`RESOURCE_EXHAUSTED`; the SDK tells it as `PAYLOAD_TOO_LARGE`), and certificates that TLS does not
+accept (`UNAVAILABLE`; see *No connection*).
 """
 
 
