@@ -291,7 +291,11 @@ _Callback = Callable[[str], Awaitable[None]]
 async def _next(call: _Call) -> link_pb2.ReplicateResponse | None:
     """The next response, ``None`` at the end of the stream."""
     response = await call.read()
-    return response if isinstance(response, link_pb2.ReplicateResponse) else None
+    if response is grpc.aio.EOF:
+        return None
+    if not isinstance(response, link_pb2.ReplicateResponse):  # gRPC gives None for garbage
+        raise _protocol("the peer sent bytes that are no message")
+    return response
 
 
 def _wire(group: Group) -> link_pb2.ReplicateRequest:
