@@ -152,7 +152,7 @@ async def test_tls_itself_refuses_expired_strange_and_absent_certificates(
         assert GatewayCallError.of(error.value).reason == Reason.HANDSHAKE_FAILED
     roots = (made.folder / "trust" / "zhuhai.xbg.test.pem").read_bytes()
     nobody = grpc.ssl_channel_credentials(roots)
-    async with grpc.aio.secure_channel(f"localhost:{edge.ports.clients}", nobody) as channel:
+    async with grpc.aio.secure_channel(f"127.0.0.1:{edge.ports.clients}", nobody) as channel:
         with pytest.raises(grpc.aio.AioRpcError) as error:
             await query(edge, channel)
     assert GatewayCallError.of(error.value).reason == Reason.HANDSHAKE_FAILED

@@ -15,7 +15,7 @@ from cryptography import x509
 from google.rpc.error_details_pb2 import ErrorInfo, LocalizedMessage
 from grpc_status import rpc_status
 
-from xbgateway.identity.dialling import dialling_reason
+from xbgateway.identity.dialling import dialling_reason, never_connected
 from xbgateway.model.clock import instant
 from xbgateway.model.errors import Reason
 from xbgateway.model.reasons import CATALOGUE
@@ -71,7 +71,7 @@ class GatewayCallError(Exception):
         """The error that ``error`` carries.
 
         ``certificate`` is the caller's own chain (PEM): where no connection came about, its end is
-        told in the metadata as ``certificate_not_after``.
+        told in the metadata as ``certificate_not_after``, and as the cause if it is over.
         """
         trailing = {
             str(name): str(value)
@@ -81,13 +81,8 @@ class GatewayCallError(Exception):
         info, texts = _details(error)
         metadata = dict(info.metadata) if info else {}
         reason, sentence = info.reason if info else _unsaid(error), error.details() or ""
-        if info is None and reason in _DIALLING:
-            sentence = f"{CATALOGUE[Reason(reason)].meaning} ({sentence})"
-            if certificate is not None and reason == Reason.HANDSHAKE_FAILED:
-                ends = x509.load_pem_x509_certificate(certificate).not_valid_after_utc
-                metadata["certificate_not_after"] = instant(ends)
-                if ends < datetime.now(UTC):
-                    sentence = f"The client certificate ended at {instant(ends)}. {sentence}"
+        if info is None and never_connected(sentence):
+            reason, sentence = _not_connected(reason, sentence, certificate, metadata)
         return cls(
             code=error.code(),
             reason=reason,
@@ -107,6 +102,22 @@ def _unsaid(error: grpc.aio.AioRpcError) -> str:
         return Reason.PAYLOAD_TOO_LARGE
     dialling = dialling_reason(said) if code is grpc.StatusCode.UNAVAILABLE else None
     return dialling or code.name
+
+
+def _not_connected(
+    reason: str, said: str, certificate: bytes | None, metadata: dict[str, str]
+) -> tuple[str, str]:
+    """Reason and sentence for a connection that never came about."""
+    sentence = said
+    if reason in _DIALLING:
+        sentence = f"{CATALOGUE[Reason(reason)].meaning} ({said})"
+    if certificate is not None and reason != Reason.NODE_UNTRUSTED:
+        ends = x509.load_pem_x509_certificate(certificate).not_valid_after_utc
+        metadata["certificate_not_after"] = instant(ends)
+        if ends < datetime.now(UTC):
+            ended = f"The client certificate ended at {instant(ends)}. {sentence}"
+            return Reason.HANDSHAKE_FAILED, ended
+    return reason, sentence
 
 
 def _details(error: grpc.aio.AioRpcError) -> tuple[Any | None, dict[str, str]]:

@@ -2,7 +2,8 @@
 
 A certificate that TLS refuses never reaches code that could answer: gRPC says UNAVAILABLE to
 whoever dialled, and one line of text. It has no other form, so the text is read here, in one place;
-words that are not known mean nothing.
+words that are not known mean nothing. Of a name with several addresses gRPC tells the last one's
+error only.
 """
 
 from xbgateway.model.errors import Reason
@@ -12,6 +13,11 @@ _ATTEMPT = "last error: "
 _UNTRUSTED = ("certificate_verify_failed", "verification check failed")
 # In TLS 1.3 the dialling end is through before the other end refuses: all it sees is the end.
 _FAILED = ("handshake failed", "socket closed", "connection reset")
+
+
+def never_connected(said: str) -> bool:
+    """Whether gRPC speaks of an attempt to connect, and not of a connection that broke."""
+    return _ATTEMPT in said.lower()
 
 
 def dialling_reason(said: str) -> Reason | None:

@@ -32,6 +32,7 @@ from .identity import Identities
 from .inflight import LIMITS, InFlight, Work
 from .interceptors import Edge
 from .log_service import LogService
+from .loop import only_loop
 from .pages import PageTokens
 from .ports import Logs, Path
 from .proxy import Proxy
@@ -104,6 +105,7 @@ class Ports:
 class Server:
     """Both ports of one node. Make it on the event loop that it is to run on (pitfall 6).
 
+    Raises ``Fatal(INTERNAL)`` where another loop of the process serves already.
     ``ready`` says why the node cannot serve, or None; ``page_key`` is 32 secret bytes that every
     process of the node shares; ``peer_services`` add what is served to peers.
     """
@@ -122,6 +124,7 @@ class Server:
         page_key: bytes,
         peer_services: Sequence[Registrar] = (),
     ) -> None:
+        only_loop()
         self._options = options
         self._credentials = credentials
         self._catalogue = catalogue

@@ -299,6 +299,14 @@ async def test_a_certificate_that_tls_refuses_is_a_clear_error(address: str, see
     assert seen.calls == []
 
 
+async def test_an_ended_certificate_is_named_whatever_grpc_says_of_the_attempt() -> None:
+    expired = AUTHORITY.issue("spiffe://zhuhai.xbg.test/party/cn.hengqin.window", hours=-1)
+    async with open_gateway("127.0.0.1:1", expired) as gateway:
+        with pytest.raises(GatewayCallError, match="The client certificate ended at ") as caught:
+            await gateway.get_exchange(EXCHANGE)
+    assert caught.value.reason == Reason.HANDSHAKE_FAILED
+
+
 async def test_a_node_that_is_not_there_is_no_matter_of_certificates() -> None:
     async with open_gateway("127.0.0.1:1") as gateway:
         with pytest.raises(GatewayCallError) as caught:

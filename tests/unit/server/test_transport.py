@@ -217,7 +217,7 @@ async def test_what_tls_refuses_is_seen_on_standard_error_with_its_cause(
     stranger = Material.make(tmp_path / "elsewhere").of("parties", WINDOW)
     for home in (expired, stranger):
         gateway = Gateway.connect(
-            f"localhost:{port}",
+            f"127.0.0.1:{port}",
             certificate=home / "tls.crt",
             key=home / "tls.key",
             roots=material.roots["zhuhai.xbg.test"],
