@@ -137,6 +137,9 @@ async def test_pitfall_6_a_node_has_one_event_loop(nodes: Processes, people: Cal
     await people.call(QUERY)  # received, delivered to the agency, answered
     assert await nodes.terminate("macao") == 0
     assert told.read_text().splitlines() == ["uvloop"]
+    assert {one.name for one in nodes.store("macao").parent.glob("store.db*")} == {
+        *("store.db", "store.db.lock")  # all of it in one file, whoever has read it
+    }
 
 
 # ---- renewing ----------------------------------------------------------------------------------
