@@ -25,6 +25,9 @@ POLICY_INPUT_BYTES_MAX = 64 * 1024
 POLICY_INPUT_DEPTH_MAX = 32
 POLICY_RESULT_BYTES_MAX = 256 * 1024
 POLICY_DEADLINE_MS = 250
+# Full tiles of each log that a start hashes again: a millisecond each, so never felt, and more
+# entries than stand between two checkpoints of the store.
+START_TILES_MAX = 16
 # A signed note may carry many cosignatures; C2SP asks verifiers to accept at least 16.
 NOTE_SIGNATURES_MAX = 64
 NOTE_BYTES_MAX = 64 * 1024
