@@ -25,8 +25,10 @@ Every error of a node is a `google.rpc.Status`:
 `xb-exchange-id`, `xb-outcome`, `xb-dropped-fields` and `xb-masked-fields` stand in the trailing
 metadata as well. Reasons are stable: none is renamed or given another meaning within `v1`.
 
-What gRPC itself refuses before any handler runs has no details: a message over 4 MiB
-(`RESOURCE_EXHAUSTED`), and certificates that TLS does not accept (`UNAVAILABLE` at the caller).
+An exchange carries 1 MiB; up to a message of 8 MiB the node says so itself (`PAYLOAD_TOO_LARGE`).
+What gRPC refuses before any of the node's code runs has no details: a message over 8 MiB
+(`RESOURCE_EXHAUSTED`; the SDK tells it as `PAYLOAD_TOO_LARGE`), and certificates that TLS does not
+accept (`UNAVAILABLE`; see *No connection*).
 """
 
 

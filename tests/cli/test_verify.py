@@ -61,6 +61,42 @@ def test_an_altered_entry_is_named(pair: Pair, run: Run, index: int) -> None:
     assert all(one["state"] == "OK" for name, one in logs.items() if one is not damaged)
 
 
+def overwrite(store: Path, table: str) -> None:
+    """Zero the first page of a table or index, as a bad disk would."""
+    connection = apsw.Connection(str(store))
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    sql = "SELECT rootpage FROM sqlite_master WHERE name = ?"
+    page: Any = connection.execute(sql, (table,)).fetchall()[0][0]
+    size = connection.pragma("page_size")
+    connection.close()
+    with store.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(bytes(size))
+
+
+@pytest.mark.parametrize("table", ["facts", "parts", "decisions", "exchanges_party"])
+def test_a_damaged_page_beside_the_logs_is_found(pair: Pair, run: Run, table: str) -> None:
+    """No log has a row there: only SQLite itself can tell."""
+    store = pair.store("zhuhai")
+    overwrite(store, table)
+    result = run("log", "verify", store, "--register", pair.register, "-o", "json")
+    told = json.loads(result.stdout)
+    assert (result.exit_code, told["ok"]) == (3, False)
+    (file,) = told["stores"]
+    assert (file["state"], file["source"]) == ("DAMAGED", str(store))
+    assert {one["reason"] for one in file["findings"]} == {"STORE_CORRUPT"}
+    assert {one["path"] for one in file["findings"]} == {"integrity"}
+    assert {one["state"] for one in told["logs"]} == {"OK"}
+    table_form = run("log", "verify", store, "--register", pair.register)
+    assert table_form.exit_code == 3
+    assert any(
+        line.split()[:3] == ["DAMAGED", str(store), "store"]
+        for line in table_form.stdout.splitlines()
+    )
+    assert "STORE_CORRUPT: integrity: " in table_form.stdout
+    assert "xbgateway: error: STORE_CORRUPT: " in table_form.stderr
+
+
 def test_a_wellformed_forged_entry_is_found_where_it_stands(pair: Pair, run: Run) -> None:
     store = pair.store("zhuhai")
     change(

@@ -11,6 +11,7 @@ import pytest
 from tests.faults.evil import meddle, until
 from tests.harness.corridors import fund, query
 from tests.harness.simulator import World, revision, world
+from tests.harness.whole import at_rest
 
 from xbgateway.core import specs
 from xbgateway.model.clock import SystemClock
@@ -63,12 +64,15 @@ async def test_a_caller_whose_node_cannot_write_hears_so_and_nothing_moves(
 ) -> None:
     async with world(tmp_path, {"macao": fund}) as w:
         await w.settle()
-        before, undo = sizes(w), fault(w, "zhuhai")
+        stores = [node.core.store for node in w.nodes.values()]
+        await at_rest(*stores)
+        undo = fault(w, "zhuhai")
+        before = await at_rest(*stores)
         asked = query()
         with pytest.raises(Unavailable) as caught:
             await w.submit("zhuhai", asked)
         assert caught.value.reason is Reason.STORE_UNAVAILABLE
-        assert sizes(w) == before
+        assert await at_rest(*stores) == before  # not a row of any table
         assert not w.nodes["macao"].service.asked
         undo()
         assert (await w.submit("zhuhai", asked)).outcome is Outcome.EXECUTED
@@ -187,9 +191,11 @@ async def test_a_row_that_rots_before_it_is_sent_again_is_not_sent(tmp_path: Pat
 async def test_a_second_writer_is_refused(tmp_path: Path) -> None:
     async with world(tmp_path, {"macao": fund}) as w:
         core = w.nodes["zhuhai"].core
+        before = await at_rest(core.store)
         with pytest.raises(Fatal) as caught:
             SqliteStore(core.store.path, specs(core.register, core.topology, core.keys))
         assert caught.value.reason is Reason.STORE_LOCKED
+        assert await at_rest(core.store) == before
         assert (await w.submit("zhuhai", query())).outcome is Outcome.EXECUTED
         await w.settle()
         w.agree()
@@ -289,9 +295,11 @@ async def test_no_decision_is_a_denial_with_its_own_reason(tmp_path: Path) -> No
     )
     async with world(tmp_path, {"macao": fund}, engine=engine, memo=False) as w:
         wire, served = w.wire("zhuhai", "macao"), w.nodes["macao"].service.asked
-        theirs = w.nodes["zhuhai"].core.store
+        stores = [node.core.store for node in w.nodes.values()]
+        theirs = stores[0]
         for reason in reasons:
             await w.settle()
+            rows = await at_rest(*stores)
             before, asked, calls = sizes(w), engine.asked, len(served)
             engine.problem = Unavailable(reason, "the engine gives no decision")
             wanted = query()
@@ -299,7 +307,7 @@ async def test_no_decision_is_a_denial_with_its_own_reason(tmp_path: Path) -> No
                 await w.submit("zhuhai", wanted)
             assert caught.value.reason is reason
             assert engine.asked == asked + 1
-            assert sizes(w) == before
+            assert await at_rest(*stores) == rows
             # And on the receiving side: nothing is opened, nothing called, nothing lost.
             engine.problem = None
             wire.open.clear()

@@ -5,12 +5,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from google.protobuf.descriptor import FieldDescriptor
 from tests.harness.corridors import fund, query
 from tests.harness.simulator import API, World, world
+from tests.harness.whole import at_rest
 
 from xbgateway.exchange import Submission
 from xbgateway.model.errors import Reason, Refused
 from xbgateway.model.limits import INLINE_PAYLOAD_BYTES_MAX
+from xbgateway.model.outcome import Outcome
+from xbgateway.register._labels import FieldLabel, Labels
+from xbgateway.store import SqliteStore
 
 Alter = Callable[[Submission], Submission]
 
@@ -58,28 +63,61 @@ BAD: dict[str, tuple[Alter, Reason]] = {
 }
 
 
-def everything(w: World) -> dict[str, int]:
-    return {
-        f"{name} {origin}": head.size
-        for name, node in w.nodes.items()
-        for origin, head in node.core.store.heads.items()
-    }
+def stores(w: World) -> list[SqliteStore]:
+    return [node.core.store for node in w.nodes.values()]
 
 
 async def test_each_gets_its_own_reason_and_nothing_is_changed(tmp_path: Path) -> None:
     async with world(tmp_path, {"macao": fund}) as w:
         await w.settle()
-        before = everything(w)
+        before = await at_rest(*stores(w))
         for what, (alter, reason) in BAD.items():
             for dry in (False, True):
                 with pytest.raises(Refused) as caught:
                     await w.submit("zhuhai", replace(alter(query()), validate_only=dry))
                 assert caught.value.reason is reason, what
         await w.settle()
-        assert everything(w) == before
+        assert await at_rest(*stores(w)) == before  # not a row of any table
         assert not w.nodes["macao"].service.asked
         # The good one goes through all the same.
         assert (await w.submit("zhuhai", query())).payload is not None
+        await w.settle()
+        w.agree()
+
+
+@pytest.mark.parametrize(("path", "leg"), [("fss_no", "request"), ("pid_token", "answer")])
+async def test_a_field_that_nobody_labelled_does_not_travel(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, leg: str
+) -> None:
+    """Law refuses the message by name; what is left of it is the record that it was refused."""
+    read = Labels.of_field
+
+    def without(self: Labels, field: FieldDescriptor, at: str) -> FieldLabel:
+        found = read(self, field, at)
+        kind = field.containing_type.name if field.containing_type else ""
+        if at != path or not kind.endswith("Request" if leg == "request" else "Response"):
+            return found
+        facts = replace(found.facts, labelled=False, level=None)
+        return replace(found, given=False, facts=facts)
+
+    monkeypatch.setattr(Labels, "of_field", without)
+    async with world(tmp_path, {"macao": fund}) as w:
+        await w.settle()
+        macao = w.nodes["macao"]
+        (before,) = await at_rest(macao.core.store)
+        home = w.nodes["zhuhai"].core.topology.home
+        refused = w.nodes["zhuhai"].core.store.size(home)
+        finished = await w.submit("zhuhai", query())
+        rules = [(one.rule, one.article[:3]) for one in finished.findings]
+        assert (finished.reason, rules) == (Reason.POLICY_DENIED, [("CN-DSL-21-2", "DSL")])
+        assert finished.payload is None
+        if leg == "request":
+            assert finished.outcome is Outcome.REFUSED
+            assert w.nodes["zhuhai"].core.store.size(home) == refused + 1
+            assert await at_rest(macao.core.store) == [before]
+        else:
+            assert finished.outcome is Outcome.EXECUTED_ANSWER_WITHHELD
+        assert macao.service.asked == ([] if leg == "request" else [finished.exchange])
         await w.settle()
         w.agree()
 

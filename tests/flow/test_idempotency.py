@@ -9,6 +9,7 @@ import pytest
 from tests.harness.corridors import Journal, fund, notice, proof_of_life, query
 from tests.harness.scale import scaled
 from tests.harness.simulator import World, world
+from tests.harness.whole import at_rest
 
 from xbgateway.exchange.ports import EffectUnknown
 from xbgateway.model.errors import Reason, Refused, Unavailable
@@ -63,7 +64,8 @@ async def test_another_body_under_a_used_request_id_is_refused(tmp_path: Path) -
         asked = query()
         first = await w.submit("zhuhai", asked)
         await w.settle()
-        sizes = {o: h.size for o, h in w.nodes["zhuhai"].core.store.heads.items()}
+        stores = [node.core.store for node in w.nodes.values()]
+        before = await at_rest(*stores)
         for other in (
             replace(asked, payload=proof_of_life().payload[:0] + asked.payload + b"\x18\x01"),
             replace(asked, purpose="CONTRIB_CERT"),
@@ -74,7 +76,7 @@ async def test_another_body_under_a_used_request_id_is_refused(tmp_path: Path) -
                 await w.submit("zhuhai", other)
             assert caught.value.reason is Reason.REQUEST_ID_REUSED
         await w.settle()
-        assert {o: h.size for o, h in w.nodes["zhuhai"].core.store.heads.items()} == sizes
+        assert await at_rest(*stores) == before
         assert effects(w, "macao") == 1
         assert await w.submit("zhuhai", asked) == first
         w.agree()

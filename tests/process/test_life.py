@@ -128,6 +128,20 @@ async def test_a_second_process_is_refused(nodes: Processes, people: Callers) ->
     await people.call(QUERY)
 
 
+async def test_pitfall_6_a_node_has_one_event_loop(nodes: Processes, people: Callers) -> None:
+    told = nodes.folder / "loops"
+    nodes.instead["macao"] = (str(Path(__file__).with_name("counted_loops.py")), str(told))
+    await nodes.terminate("macao")
+    await nodes.restart("macao")
+    del nodes.instead["macao"]
+    await people.call(QUERY)  # received, delivered to the agency, answered
+    assert await nodes.terminate("macao") == 0
+    assert told.read_text().splitlines() == ["uvloop"]
+    assert {one.name for one in nodes.store("macao").parent.glob("store.db*")} == {
+        *("store.db", "store.db.lock")  # all of it in one file, whoever has read it
+    }
+
+
 # ---- renewing ----------------------------------------------------------------------------------
 
 

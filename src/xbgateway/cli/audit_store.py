@@ -14,9 +14,10 @@ from uuid import UUID
 import apsw
 
 from xbgateway.cli.trust import Trust
-from xbgateway.cli.verdict import Verdict
+from xbgateway.cli.verdict import STORE, Verdict
 from xbgateway.model.entry import Anchor, Entry, decode
 from xbgateway.model.errors import Fatal, GatewayError, Reason, Refused
+from xbgateway.model.limits import AUDIT_FINDINGS_MAX
 from xbgateway.model.origins import parse
 from xbgateway.model.outcome import Outcome, outcome
 from xbgateway.store.reader import Reader
@@ -97,11 +98,12 @@ class Store:
 
 
 def verify_store(store: Store, trust: Trust, *, cosigned: bool = False) -> list[Verdict]:
-    """A verdict for every log of the store. ``cosigned``: without the peer's word it is unsound.
+    """A verdict for the file and one for every log of the store.
 
-    Fills ``store.anchors`` and ``store.outcomes`` for comparisons between stores.
+    ``cosigned``: without the peer's word a log is unsound. Fills ``store.anchors`` and
+    ``store.outcomes`` for comparisons between stores.
     """
-    verdicts = []
+    verdicts = [_integrity(store)]
     for log in store.logs:
         home = parse(log.origin).reader is None
         verdict = Verdict(str(store.path), log.origin, "home" if home else log.role, log.size)
@@ -115,6 +117,22 @@ def verify_store(store: Store, trust: Trust, *, cosigned: bool = False) -> list[
     if all(verdict.sound for verdict in verdicts):
         _read_exchanges(store, verdicts)
     return verdicts
+
+
+def _integrity(store: Store) -> Verdict:
+    """SQLite's own word on the file: pages, indexes, constraints; also where no log has a row.
+
+    Logs prove themselves; requests, results, facts and what waits stand in other tables.
+    """
+    verdict = Verdict(str(store.path), "", STORE)
+    try:
+        rows = store.reader.connection().execute(f"PRAGMA integrity_check({AUDIT_FINDINGS_MAX})")
+        said = [" ".join(str(line).split()) for (line,) in rows]
+    except apsw.Error as error:
+        said = [f"the check itself failed: {error}"]
+    for line in said if said != ["ok"] else ():
+        verdict.find("integrity", Reason.STORE_CORRUPT, line)
+    return verdict
 
 
 def verify_anchors(store: Store, log: StoredLog, anchors: dict[int, str], into: Verdict) -> None:

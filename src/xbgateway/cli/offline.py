@@ -21,7 +21,7 @@ from xbgateway.cli.ending import Ending, UsageError, hint_of, tell
 from xbgateway.cli.output import Format, Output, listed, shown
 from xbgateway.cli.receipts import PROOF
 from xbgateway.cli.trust import Trust
-from xbgateway.cli.verdict import Verdict
+from xbgateway.cli.verdict import STORE, Verdict
 from xbgateway.identity.keyfiles import PRIVATE_MODE, PUBLIC_MODE, write_file
 from xbgateway.model.clock import instant
 from xbgateway.model.errors import Fatal, Reason, Refused
@@ -57,8 +57,9 @@ def verify(
     """Verify logs and receipts offline, with public keys only; ends with 3 on any finding.
 
     Re-hashes every entry, checks checkpoint signatures and cosignatures, anchors of home logs, and
-    the outcome of every exchange. Of two nodes' stores given together, each mirror is compared
-    with the log it mirrors. A store is opened read-only; its node may be running.
+    the outcome of every exchange. Of a store the file itself is checked as well, by SQLite: what
+    stands beside the logs proves nothing by itself. Of two nodes' stores given together, each
+    mirror is compared with the log it mirrors. A store is opened read-only; its node may run.
     """
     trust = Trust.of(register, vkey or ())
     stores, exports, proofs = _sources(path)
@@ -215,12 +216,19 @@ def _report(
     bad = [verdict for verdict in verdicts if not verdict.sound]
     records = [verdict.record() for verdict in verdicts]
     if output is Format.JSON:
-        shown(
-            {"ok": not bad, "logs": records, "exchanges": exchanges, "receipts": receipts}, output
-        )
+        logs = [one for one in records if one["role"] != STORE]
+        files = [
+            {name: one[name] for name in ("state", "source", "findings")}
+            for one in records
+            if one["role"] == STORE
+        ]
+        told = {"ok": not bad, "stores": files, "logs": logs}
+        shown({**told, "exchanges": exchanges, "receipts": receipts}, output)
     else:
         columns = ("state", "origin", "role", "size", "held_size", "first_damaged_entry")
-        listed(records, columns, output)
+        listed(
+            [{**one, "origin": one["origin"] or one["source"]} for one in records], columns, output
+        )
         for verdict in verdicts:
             _explain(verdict)
         for exchange, outcome in receipts.items():

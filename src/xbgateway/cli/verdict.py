@@ -6,14 +6,16 @@ from typing import Any
 from xbgateway.model.errors import GatewayError, Reason
 from xbgateway.tlog import Finding
 
+STORE = "store"  # the role of a store's file, beside those of its logs
+
 
 @dataclass(slots=True)
 class Verdict:
-    """One log (or one receipt) and what is wrong with it; nothing wrong means sound."""
+    """One log, receipt or store file and what is wrong with it; nothing wrong means sound."""
 
     source: str
     origin: str
-    role: str  # own, mirror, home, export, receipt
+    role: str  # own, mirror, home, export, receipt, store
     size: int = 0
     entries_checked: int = 0
     held_size: int = 0  # the peer cosigned that many entries

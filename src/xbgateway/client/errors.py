@@ -1,18 +1,28 @@
 """What a call through the gateway can fail with, read from ``google.rpc.Status``.
 
 A node answers with one ``ErrorInfo`` (stable reason, rule, article, exchange id) and texts in the
-languages of both sides. Anything that carries no such detail (no connection, a proxy on the way)
-gives the same error with the gRPC code's name as its reason.
+languages of both sides. Where gRPC itself refused, before the node could speak, the reason is read
+from gRPC's own words as far as they are clear. Anything else that carries no detail (a proxy on the
+way) gives the same error with the gRPC code's name as its reason.
 """
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import grpc
+from cryptography import x509
 from google.rpc.error_details_pb2 import ErrorInfo, LocalizedMessage
 from grpc_status import rpc_status
 
+from xbgateway.identity.dialling import dialling_reason, never_connected
+from xbgateway.model.clock import instant
+from xbgateway.model.errors import Reason
+from xbgateway.model.reasons import CATALOGUE
+
 DOMAIN = "xbgateway"
+_DIALLING = frozenset({Reason.HANDSHAKE_FAILED, Reason.NODE_UNTRUSTED})
+_TOO_LARGE = "message larger than max"  # gRPC's, of either end
 
 _TEXT_KEY = "text-"
 
@@ -48,11 +58,21 @@ class GatewayCallError(Exception):
     @property
     def retryable(self) -> bool:
         """Whether the same call with the same request id may succeed later."""
-        return self.code is grpc.StatusCode.UNAVAILABLE
+        untrusted = self.reason == Reason.NODE_UNTRUSTED
+        return self.code is grpc.StatusCode.UNAVAILABLE and not untrusted
 
     @classmethod
-    def of(cls, error: grpc.aio.AioRpcError, request_id: str | None = None) -> "GatewayCallError":
-        """The error that ``error`` carries."""
+    def of(
+        cls,
+        error: grpc.aio.AioRpcError,
+        request_id: str | None = None,
+        certificate: bytes | None = None,
+    ) -> "GatewayCallError":
+        """The error that ``error`` carries.
+
+        ``certificate`` is the caller's own chain (PEM): where no connection came about, its end is
+        told in the metadata as ``certificate_not_after``, and as the cause if it is over.
+        """
         trailing = {
             str(name): str(value)
             for name, value in (error.trailing_metadata() or ())
@@ -60,16 +80,44 @@ class GatewayCallError(Exception):
         }
         info, texts = _details(error)
         metadata = dict(info.metadata) if info else {}
+        reason, sentence = info.reason if info else _unsaid(error), error.details() or ""
+        if info is None and never_connected(sentence):
+            reason, sentence = _not_connected(reason, sentence, certificate, metadata)
         return cls(
             code=error.code(),
-            reason=info.reason if info else error.code().name,
-            sentence=error.details() or "",
+            reason=reason,
+            sentence=sentence,
             metadata=metadata,
             texts=texts,
             exchange_id=metadata.get("exchange_id") or trailing.get("xb-exchange-id"),
             outcome=metadata.get("outcome") or trailing.get("xb-outcome"),
             request_id=request_id,
         )
+
+
+def _unsaid(error: grpc.aio.AioRpcError) -> str:
+    """The reason of an error that is gRPC's own."""
+    code, said = error.code(), error.details() or ""
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED and _TOO_LARGE in said:
+        return Reason.PAYLOAD_TOO_LARGE
+    dialling = dialling_reason(said) if code is grpc.StatusCode.UNAVAILABLE else None
+    return dialling or code.name
+
+
+def _not_connected(
+    reason: str, said: str, certificate: bytes | None, metadata: dict[str, str]
+) -> tuple[str, str]:
+    """Reason and sentence for a connection that never came about."""
+    sentence = said
+    if reason in _DIALLING:
+        sentence = f"{CATALOGUE[Reason(reason)].meaning} ({said})"
+    if certificate is not None and reason != Reason.NODE_UNTRUSTED:
+        ends = x509.load_pem_x509_certificate(certificate).not_valid_after_utc
+        metadata["certificate_not_after"] = instant(ends)
+        if ends < datetime.now(UTC):
+            ended = f"The client certificate ended at {instant(ends)}. {sentence}"
+            return Reason.HANDSHAKE_FAILED, ended
+    return reason, sentence
 
 
 def _details(error: grpc.aio.AioRpcError) -> tuple[Any | None, dict[str, str]]:

@@ -27,6 +27,7 @@ from xbgateway.client.tokens import TokenMint, TokenSource
 
 Request = TypeVar("Request", bound=Message)
 Answer = TypeVar("Answer", bound=Message)
+Result = TypeVar("Result")
 
 # Below the node's own maximum of 60 s, so that the caller learns its status and not a hang-up.
 TIMEOUT_S = 30.0
@@ -163,7 +164,7 @@ class Gateway:
             metadata=grpc.aio.Metadata(*sent.items(), *said),
             timeout=timeout_s or self._timeout_s,
         )
-        answer = await _explained(call, sent["xb-request-id"])
+        answer = await self._explained(call, sent["xb-request-id"])
         told = dict(await call.trailing_metadata() or ())
         exchange_id = str(told.get("xb-exchange-id", ""))
         try:
@@ -198,7 +199,7 @@ class Gateway:
         """The explicit way: ``path`` is ``package.Service/Method``; no provider stub is needed."""
         said = References(purpose, scenario, references, recipient)
         asked = _call_request(path, request, said, request_id)
-        answered = await _explained(
+        answered = await self._explained(
             self._exchanges.Call(asked, timeout=timeout_s or self._timeout_s), asked.request_id
         )
         return answer_type.FromString(answered.payload), answered.exchange
@@ -215,7 +216,7 @@ class Gateway:
     ) -> exchange.Decision:
         """Would this call be allowed, and why; moves nothing."""
         said = References(purpose, scenario, references, recipient, validate_only=True)
-        answered = await _explained(
+        answered = await self._explained(
             self._exchanges.Call(_call_request(path, request, said, None), timeout=self._timeout_s)
         )
         return answered.decision
@@ -223,13 +224,15 @@ class Gateway:
     async def get_exchange(self, exchange_id: str) -> exchange.Exchange:
         """What is known of an exchange."""
         request = exchange.GetExchangeRequest(exchange_id=exchange_id)
-        return await _explained(self._exchanges.GetExchange(request, timeout=self._timeout_s))
+        return await self._explained(self._exchanges.GetExchange(request, timeout=self._timeout_s))
 
     async def list_exchanges(self, *, page_size: int = 0) -> AsyncIterator[exchange.Exchange]:
         """Exchanges of this party, newest first, page by page."""
         request = exchange.ListExchangesRequest(page_size=page_size)
         while True:
-            page = await _explained(self._exchanges.ListExchanges(request, timeout=self._timeout_s))
+            page = await self._explained(
+                self._exchanges.ListExchanges(request, timeout=self._timeout_s)
+            )
             for one in page.exchanges:
                 yield one
             if not page.next_page_token:
@@ -249,7 +252,7 @@ class Gateway:
 
     async def list_logs(self) -> list[log.Log]:
         """Own logs, mirrors and the home log. For auditors."""
-        answer = await _explained(
+        answer = await self._explained(
             self._logs.ListLogs(log.ListLogsRequest(), timeout=self._timeout_s)
         )
         return list(answer.logs)
@@ -262,7 +265,7 @@ class Gateway:
             origin=origin, start=start, page_size=page_size, exchange_id=exchange_id
         )
         while True:
-            page = await _explained(self._logs.ListEntries(request, timeout=self._timeout_s))
+            page = await self._explained(self._logs.ListEntries(request, timeout=self._timeout_s))
             for one in page.entries:
                 yield one
             if not page.next_start:
@@ -276,14 +279,14 @@ class Gateway:
             async for one in call:
                 yield one
         except grpc.aio.AioRpcError as error:
-            raise GatewayCallError.of(error) from error
+            raise self._told(error) from error
         finally:
             call.cancel()
 
     async def prove(self, origin: str, index: int) -> ProvenEntry:
         """One entry with its proof. For auditors."""
         request = log.ProveEntryRequest(origin=origin, index=index)
-        answer = await _explained(self._logs.ProveEntry(request, timeout=self._timeout_s))
+        answer = await self._explained(self._logs.ProveEntry(request, timeout=self._timeout_s))
         return ProvenEntry(answer.entry, answer.proof, origin, index)
 
     async def _proven(
@@ -291,8 +294,17 @@ class Gateway:
     ) -> tuple[ProvenEntry, ...]:
         request = exchange.GetReceiptRequest(exchange_id=exchange_id)
         call = self._exchanges.GetReceipt(request, timeout=self._timeout_s)
-        answer = await _explained(call, request_id)
+        answer = await self._explained(call, request_id)
         return tuple(ProvenEntry(e.entry, e.proof, e.origin, e.index) for e in answer.entries)
+
+    async def _explained(self, call: Awaitable[Result], request_id: str | None = None) -> Result:
+        try:
+            return await call
+        except grpc.aio.AioRpcError as error:
+            raise self._told(error, request_id) from error
+
+    def _told(self, error: grpc.aio.AioRpcError, request_id: str | None = None) -> GatewayCallError:
+        return GatewayCallError.of(error, request_id, self._endpoint.certificate)
 
 
 def _call_request(
@@ -312,16 +324,6 @@ def _call_request(
     )
     asked.sent_at.FromDatetime(datetime.now(UTC))
     return asked
-
-
-Result = TypeVar("Result")
-
-
-async def _explained(call: Awaitable[Result], request_id: str | None = None) -> Result:
-    try:
-        return await call
-    except grpc.aio.AioRpcError as error:
-        raise GatewayCallError.of(error, request_id) from error
 
 
 def _listed(told: Mapping[str, Any], name: str) -> tuple[str, ...]:

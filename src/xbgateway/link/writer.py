@@ -16,6 +16,7 @@ import grpc.aio
 import structlog
 
 from xbgateway.api.link.v1 import link_pb2, link_pb2_grpc
+from xbgateway.identity.dialling import dialling_reason
 from xbgateway.model.errors import GatewayError, Reason
 from xbgateway.model.limits import LANE_RETRY_S_MAX, LINK_GROUPS_IN_FLIGHT_MAX
 from xbgateway.model.record import Group
@@ -135,9 +136,11 @@ class _Stream:
                 await self._session()
                 delay_s = 0.1
             except grpc.aio.AioRpcError as error:
-                _log.info(
+                # Where TLS refused a certificate, only gRPC's text says so.
+                why = dialling_reason(error.details() or "")
+                (_log.warning if why else _log.info)(
                     "link_broken", peer=self._outlet.node, origin=self._outlet.origin,
-                    code=error.code().name,
+                    code=error.code().name, **({"reason": str(why)} if why else {}),
                 )  # fmt: skip
             except GatewayError as error:
                 _log.warning(
@@ -288,7 +291,11 @@ _Callback = Callable[[str], Awaitable[None]]
 async def _next(call: _Call) -> link_pb2.ReplicateResponse | None:
     """The next response, ``None`` at the end of the stream."""
     response = await call.read()
-    return response if isinstance(response, link_pb2.ReplicateResponse) else None
+    if response is grpc.aio.EOF:
+        return None
+    if not isinstance(response, link_pb2.ReplicateResponse):  # gRPC gives None for garbage
+        raise _protocol("the peer sent bytes that are no message")
+    return response
 
 
 def _wire(group: Group) -> link_pb2.ReplicateRequest:

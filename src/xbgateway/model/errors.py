@@ -32,6 +32,9 @@ class Reason(StrEnum):
     TOKEN_UNBOUND = "TOKEN_UNBOUND"
     PARTY_UNKNOWN = "PARTY_UNKNOWN"
     PARTY_NOT_HERE = "PARTY_NOT_HERE"
+    # No connection came about (told by whoever dials: the SDK, or a node of its peer)
+    HANDSHAKE_FAILED = "HANDSHAKE_FAILED"
+    NODE_UNTRUSTED = "NODE_UNTRUSTED"
     # What is asked (server edge)
     SERVICE_UNKNOWN = "SERVICE_UNKNOWN"
     METHOD_UNKNOWN = "METHOD_UNKNOWN"

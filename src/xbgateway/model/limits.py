@@ -1,7 +1,13 @@
 """Every limit of the gateway in one place, unit last, each with the reason for its number."""
 
-# One gRPC message stays below gRPC's own default of 4 MiB; never raised (grpc.io#1254).
+# One gRPC message that we send stays below gRPC's own default of 4 MiB (grpc.io#1254).
 MESSAGE_BYTES_MAX = 4 * 1024 * 1024
+# What is taken in from callers and services: above what we allow, so that our own check answers,
+# with its reason, and what gRPC would refuse without one is rare. Not more, since gRPC holds a
+# whole message before anybody can look at it, one for each stream of a connection.
+RECEIVE_BYTES_MAX = 2 * MESSAGE_BYTES_MAX
+# A page of a listing closes here: well below one message, whatever a single row adds.
+PAGE_BYTES_MAX = 2 * 1024 * 1024
 # A payload that travels inside a link group; larger ones need streams.
 INLINE_PAYLOAD_BYTES_MAX = 1024 * 1024
 # tlog-tiles entry bundles carry a 16-bit length.
@@ -21,6 +27,9 @@ POLICY_INPUT_BYTES_MAX = 64 * 1024
 POLICY_INPUT_DEPTH_MAX = 32
 POLICY_RESULT_BYTES_MAX = 256 * 1024
 POLICY_DEADLINE_MS = 250
+# Full tiles of each log that a start hashes again: a millisecond each, so never felt, and more
+# entries than stand between two checkpoints of the store.
+START_TILES_MAX = 16
 # A signed note may carry many cosignatures; C2SP asks verifiers to accept at least 16.
 NOTE_SIGNATURES_MAX = 64
 NOTE_BYTES_MAX = 64 * 1024

@@ -231,6 +231,21 @@ _LAW: dict[Reason, Explanation] = {
     ),
 }
 
+# No node says these: whoever dials reads them from what gRPC tells of a connection that failed.
+_DIALLING: dict[Reason, Explanation] = {
+    _R.HANDSHAKE_FAILED: Explanation(
+        "UNAVAILABLE",
+        "No TLS connection with the node came about; most often it refused the certificate.",
+        "Check the certificate's dates and authority; the operator of the node that is dialled"
+        " sees the cause. A node that is just stopping looks the same: try again.",
+    ),
+    _R.NODE_UNTRUSTED: Explanation(
+        "UNAVAILABLE",
+        "The certificate of the node that was dialled does not verify: nothing was sent.",
+        "Check address, roots and the server's name; then ask the node's operator.",
+    ),
+}
+
 _ACCEPTED: dict[Reason, Explanation] = {
     _R.EXCHANGE_PENDING: Explanation(
         "UNAVAILABLE",
@@ -267,6 +282,7 @@ _ACCEPTED: dict[Reason, Explanation] = {
 # By group, as docs/errors.md shows them.
 GROUPS: Mapping[str, Mapping[Reason, Explanation]] = {
     "Who is calling": _CALLER,
+    "No connection": _DIALLING,
     "What is asked": _ASKED,
     "What the law says": _LAW,
     "What happened to an accepted exchange": _ACCEPTED,

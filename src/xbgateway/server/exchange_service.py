@@ -1,9 +1,14 @@
 """``ExchangeService``: calls without stubs, and what became of a party's exchanges."""
 
+from collections.abc import Sequence
+from typing import TypeVar
 from uuid import UUID
+
+from google.protobuf.message import Message
 
 from xbgateway.api.exchange.v1 import exchange_pb2 as wire
 from xbgateway.api.exchange.v1 import exchange_pb2_grpc
+from xbgateway.model import limits
 from xbgateway.model.errors import GatewayError, Reason, Refused
 
 from .calls import run
@@ -17,6 +22,7 @@ from .translate import answered, exchange_of, outcome_of, receipt_of, words_of
 _LISTING = "exchanges"
 _PAGE_DEFAULT = 50
 _PAGE_MAX = 500
+Row = TypeVar("Row", bound=Message)
 
 
 class ExchangeService(exchange_pb2_grpc.ExchangeServiceServicer):
@@ -63,8 +69,12 @@ class ExchangeService(exchange_pb2_grpc.ExchangeServiceServicer):
         before = self._pages.open(_LISTING, caller.party, request.page_token)
         size = page_size(request.page_size, _PAGE_DEFAULT, _PAGE_MAX)
         views, after = await self._path.list(caller.party, size, before)
+        found = [exchange_of(view) for view in views]
+        page = fitting(found)
+        if len(page) < len(found):
+            after = (views[len(page) - 1].at, views[len(page) - 1].exchange)
         return wire.ListExchangesResponse(
-            exchanges=[exchange_of(view) for view in views],
+            exchanges=page,
             next_page_token=self._pages.seal(_LISTING, caller.party, after) if after else "",
         )
 
@@ -85,6 +95,16 @@ def page_size(asked: int, default: int, most: int) -> int:
     """AIP-158: 0 is the default, too large is coerced. Raises ``Refused(ARGUMENT_INVALID)``."""
     not_negative("page_size", asked)
     return min(asked or default, most)
+
+
+def fitting(rows: Sequence[Row]) -> Sequence[Row]:
+    """The first rows, at least one, that fit one message: a page is never one that cannot leave."""
+    total = 0
+    for count, row in enumerate(rows):
+        total += row.ByteSize()
+        if count and total > limits.PAGE_BYTES_MAX:
+            return rows[:count]
+    return rows
 
 
 def not_negative(field: str, value: int) -> None:

@@ -9,7 +9,7 @@ caller hanging (pitfall 12). It knows no service and passes no value by context 
 import asyncio
 import secrets
 import string
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from typing import Any, TypeAlias
 
@@ -38,7 +38,7 @@ class Edge(grpc.aio.ServerInterceptor):
     """The interceptor of one port.
 
     ``works`` gives the class of each method that is not ``otherwise``; ``page`` is the address of
-    the errors page.
+    the errors page; ``undecodable`` is what bytes are called that are no message of the method's.
     """
 
     def __init__(
@@ -49,12 +49,14 @@ class Edge(grpc.aio.ServerInterceptor):
         in_flight: InFlight,
         refusals: Refusals,
         page: str,
+        undecodable: Reason = Reason.MESSAGE_UNDECODABLE,
     ) -> None:
         self._works = works
         self._otherwise = otherwise
         self._in_flight = in_flight
         self._refusals = refusals
         self._page = page
+        self._undecodable = undecodable
 
     async def intercept_service(
         self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
@@ -74,15 +76,40 @@ class Edge(grpc.aio.ServerInterceptor):
             or handler.stream_stream
         )
 
+        read = self._reading(handler)
+
         async def single(request: Any, context: Context) -> Any:
-            return await self._guard(lambda: inner(request, context), context, work, name)
+            return await self._guard(lambda: inner(read(request), context), context, work, name)
 
         async def stream(request: Any, context: Context) -> None:
             await self._guard(
-                lambda: _written(inner(request, context), context), context, work, name
+                lambda: _written(inner(read(request), context), context), context, work, name
             )
 
         return _like(handler, stream if handler.response_streaming else single)
+
+    def _reading(self, handler: Handler) -> Callable[[Any], Any]:
+        """From what gRPC hands over to what the handler takes, inside the guard.
+
+        gRPC itself would answer UNKNOWN with the decoder's own words (pitfall 11).
+        """
+        decode = handler.request_deserializer
+        if decode is None:
+            return lambda request: request
+
+        def message(raw: bytes) -> Any:
+            try:
+                return decode(raw)
+            except Exception as error:
+                raise Refused(
+                    self._undecodable, "The bytes are no message of the method's type."
+                ) from error
+
+        async def messages(requests: AsyncIterator[bytes]) -> AsyncIterator[Any]:
+            async for raw in requests:
+                yield message(raw)
+
+        return messages if handler.request_streaming else message
 
     async def _guard(
         self, call: Callable[[], Awaitable[Any]], context: Context, work: Work, name: str
@@ -197,7 +224,7 @@ def _wanted_language(context: Context) -> str:
 
 
 def _like(handler: Handler, behaviour: Callable[..., Any]) -> Handler:
-    """A handler of the same shape with another behaviour."""
+    """A handler of the same shape with another behaviour, which is given bytes."""
     if handler.request_streaming:
         make = (
             grpc.stream_stream_rpc_method_handler
@@ -210,4 +237,4 @@ def _like(handler: Handler, behaviour: Callable[..., Any]) -> Handler:
             if handler.response_streaming
             else grpc.unary_unary_rpc_method_handler
         )
-    return make(behaviour, handler.request_deserializer, handler.response_serializer)
+    return make(behaviour, None, handler.response_serializer)

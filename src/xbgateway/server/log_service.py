@@ -12,7 +12,7 @@ from xbgateway.api.log.v1 import log_pb2_grpc
 from xbgateway.model import limits
 from xbgateway.model.errors import Reason, Refused, Unavailable
 
-from .exchange_service import exchange_id, not_negative, page_size
+from .exchange_service import exchange_id, fitting, not_negative, page_size
 from .identity import Caller, Context, Identities
 from .ports import LogEntry, Logs, Path
 from .translate import exchange_in, log_entry_of, log_of
@@ -58,10 +58,9 @@ class LogService(log_pb2_grpc.LogServiceServicer):
         else:
             _must_audit(caller)
             found = list(await self._logs.entries(request.origin, request.start, count + 1))
-        more = found[count].index if len(found) > count else 0
-        return wire.ListEntriesResponse(
-            entries=[log_entry_of(entry) for entry in found[:count]], next_start=more
-        )
+        page = fitting([log_entry_of(entry) for entry in found[:count]])
+        more = found[len(page)].index if len(found) > len(page) else 0
+        return wire.ListEntriesResponse(entries=page, next_start=more)
 
     async def GetEntry(  # noqa: N802
         self, request: wire.GetEntryRequest, context: Context

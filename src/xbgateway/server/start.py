@@ -32,6 +32,7 @@ from .identity import Identities
 from .inflight import LIMITS, InFlight, Work
 from .interceptors import Edge
 from .log_service import LogService
+from .loop import only_loop
 from .pages import PageTokens
 from .ports import Logs, Path
 from .proxy import Proxy
@@ -53,7 +54,6 @@ _SERVICES = (_EXCHANGE.full_name, _LOG.full_name)
 _OPTIONS = (
     # A second process on the same port fails loudly instead of taking half the calls (pitfall 1).
     ("grpc.so_reuseport", 0),
-    ("grpc.max_receive_message_length", limits.MESSAGE_BYTES_MAX),
     ("grpc.max_send_message_length", limits.MESSAGE_BYTES_MAX),
     ("grpc.max_concurrent_streams", limits.STREAMS_PER_CONNECTION_MAX),
     ("grpc.max_connection_age_ms", limits.CONNECTION_AGE_S_MAX * 1000),
@@ -105,6 +105,7 @@ class Ports:
 class Server:
     """Both ports of one node. Make it on the event loop that it is to run on (pitfall 6).
 
+    Raises ``Fatal(INTERNAL)`` where another loop of the process serves already.
     ``ready`` says why the node cannot serve, or None; ``page_key`` is 32 secret bytes that every
     process of the node shares; ``peer_services`` add what is served to peers.
     """
@@ -123,6 +124,7 @@ class Server:
         page_key: bytes,
         peer_services: Sequence[Registrar] = (),
     ) -> None:
+        only_loop()
         self._options = options
         self._credentials = credentials
         self._catalogue = catalogue
@@ -132,7 +134,9 @@ class Server:
         self._in_flight = InFlight({**LIMITS, Work.EXCHANGE: options.exchanges_in_flight})
         self._drained: asyncio.Task[None] | None = None
         self._watching: list[asyncio.Task[None]] = []
-        self._clients = self._server(_works(), Work.EXCHANGE, refusals)
+        self._clients = self._server(
+            _works(), Work.EXCHANGE, refusals, Reason.MESSAGE_UNDECODABLE, limits.RECEIVE_BYTES_MAX
+        )
         exchanges = ExchangeService(identities, path, PageTokens(page_key))
         exchange_pb2_grpc.add_ExchangeServiceServicer_to_server(exchanges, self._clients)
         entries = LogService(identities, path, logs, self._draining)
@@ -146,12 +150,19 @@ class Server:
         self._peers: grpc.aio.Server | None = None
         if options.peers_address is not None:
             # The link bounds itself: one stream for each log of each registered peer.
-            self._peers = self._server({}, Work.FREE, refusals)
+            self._peers = self._server(
+                {}, Work.FREE, refusals, Reason.LINK_PROTOCOL, limits.MESSAGE_BYTES_MAX
+            )
             for register in peer_services:
                 register(self._peers)
 
     def _server(
-        self, works: dict[str, Work], otherwise: Work, refusals: Refusals
+        self,
+        works: dict[str, Work],
+        otherwise: Work,
+        refusals: Refusals,
+        undecodable: Reason,
+        receive_bytes: int,
     ) -> grpc.aio.Server:
         edge = Edge(
             works=works,
@@ -159,9 +170,11 @@ class Server:
             in_flight=self._in_flight,
             refusals=refusals,
             page=self._options.errors_page,
+            undecodable=undecodable,
         )
         # No thread pool: every handler is a coroutine, and the bound on calls is ours (pitfall 4).
-        server = grpc.aio.server(interceptors=(edge,), options=_OPTIONS)
+        options = (*_OPTIONS, ("grpc.max_receive_message_length", receive_bytes))
+        server = grpc.aio.server(interceptors=(edge,), options=options)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         return server
 

@@ -250,6 +250,16 @@ _TEXTS: Mapping[Reason, tuple[str, str, str]] = {
         "提供方的服务返回了错误。",
         "O serviço do prestador respondeu com um erro.",
     ),
+    _R.HANDSHAKE_FAILED: (
+        "未能與節點建立 TLS 連線，多因節點不接受證書。",
+        "未能与节点建立 TLS 连接，多因节点不接受证书。",
+        "Não foi possível estabelecer TLS com o nó, que talvez não aceite o certificado.",
+    ),
+    _R.NODE_UNTRUSTED: (
+        "節點的證書未能通過驗證，沒有發出任何內容。",
+        "节点的证书未能通过验证，没有发出任何内容。",
+        "O certificado do nó não é válido aqui; nada foi enviado.",
+    ),
     _R.PEER_UNREACHABLE: (
         "未能連接另一節點，請稍後再試。",
         "未能连接另一节点，请稍后再试。",

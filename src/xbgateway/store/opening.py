@@ -12,9 +12,11 @@ from typing import Any
 import apsw
 
 from xbgateway.model.errors import Fatal, Reason
+from xbgateway.model.limits import START_TILES_MAX
 from xbgateway.tlog import Checkpoint, NoteSigner, NoteVerifier
+from xbgateway.tlog.tiles import TILE_WIDTH
 
-from .logs import LogHead, restore, signed
+from .logs import LogHead, restore, scrub, signed
 from .schema import migrate
 
 
@@ -92,6 +94,11 @@ def _head(connection: apsw.Connection, spec: LogSpec, role: str, row: tuple[Any,
             f"the rows of log {spec.origin} are not those that were committed",
             origin=spec.origin,
         )
+    # What was written last is what a bad stop damages: it is hashed again before anything is signed
+    # over it. Everything older is the scrubber's, at its own pace.
+    full = size // TILE_WIDTH
+    for tile in range(max(0, full - START_TILES_MAX), full):
+        scrub(connection, head, tile)
     if spec.signer is not None:
         # A crash may have fallen between the commit and its checkpoint: sign it now.
         head.checkpoint = signed(head, frontier)

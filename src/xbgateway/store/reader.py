@@ -1,6 +1,7 @@
 """Read-only questions to the store. Each call opens a snapshot of its own; nothing is held."""
 
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
@@ -16,6 +17,8 @@ from xbgateway.model.record import Group, MirrorItem, Pending
 from .logs import tile_rows
 from .schema import INDEX_BITS
 
+# A read takes milliseconds and is broken off first; what hangs for longer must not hold up a stop.
+_CLOSE_WAIT_S = 1.0
 _INDEX_MASK = (1 << INDEX_BITS) - 1
 
 
@@ -25,6 +28,8 @@ class Reader:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._local = threading.local()
+        self._opened: list[apsw.Connection] = []
+        self._opening = threading.Lock()
         self._logs: dict[str, int] = {}
 
     def connection(self) -> apsw.Connection:
@@ -33,8 +38,30 @@ class Reader:
         if connection is None:
             connection = apsw.Connection(str(self._path), flags=apsw.SQLITE_OPEN_READONLY)
             connection.set_busy_timeout(5000)
+            with self._opening:
+                self._opened.append(connection)
             self._local.connection = connection
         return connection
+
+    def close(self) -> None:
+        """Close the connections of all threads; whoever asks later opens a new one.
+
+        Only the last connection to a store may take its ``-wal`` away, and a reader that is still
+        open keeps it there. What reads just now is broken off.
+        """
+        with self._opening:
+            opened, self._opened, self._local = self._opened, [], threading.local()
+        ends = time.monotonic() + _CLOSE_WAIT_S
+        for connection in opened:
+            while True:
+                connection.interrupt()
+                try:
+                    connection.close()
+                    break
+                except apsw.Error:  # its thread is in the middle of a row
+                    if time.monotonic() > ends:
+                        break
+                    time.sleep(0.001)
 
     def _rows(self, sql: str, *values: object) -> list[tuple[object, ...]]:
         return self.connection().execute(sql, values).fetchall()

@@ -149,6 +149,7 @@ class SqliteStore:
                     "UPDATE logs SET checkpoint = ? WHERE id = ? AND role = 'own'",
                     (head.checkpoint, head.row),
                 )
+            self.reader.close()  # so that ours is the last one, and everything is in one file
         self._disk.shutdown()
         self._connection.close()
         self._lock.release()

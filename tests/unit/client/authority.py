@@ -37,7 +37,8 @@ class Authority:
         )
         self.roots = root.public_bytes(Encoding.PEM)
 
-    def issue(self, uri: str) -> Pair:
+    def issue(self, uri: str, *, hours: float = 1) -> Pair:
+        """A leaf that ends ``hours`` from now; it began long enough ago to have ended already."""
         key = ec.generate_private_key(ec.SECP256R1())
         names: list[x509.GeneralName] = [
             x509.UniformResourceIdentifier(uri),
@@ -45,7 +46,7 @@ class Authority:
             x509.IPAddress(IPv4Address("127.0.0.1")),
         ]
         certificate = (
-            self._builder(x509.Name([]), key.public_key())
+            self._builder(x509.Name([]), key.public_key(), hours)
             .add_extension(x509.SubjectAlternativeName(names), critical=True)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .sign(self._key, SHA256())
@@ -56,7 +57,7 @@ class Authority:
         )
 
     def _builder(
-        self, subject: x509.Name, public: ec.EllipticCurvePublicKey
+        self, subject: x509.Name, public: ec.EllipticCurvePublicKey, hours: float = 1
     ) -> x509.CertificateBuilder:
         now = datetime.now(UTC)
         return (
@@ -65,6 +66,6 @@ class Authority:
             .issuer_name(self._name)
             .public_key(public)
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(minutes=5))
-            .not_valid_after(now + timedelta(hours=1))
+            .not_valid_before(now - timedelta(hours=2))
+            .not_valid_after(now + timedelta(hours=hours))
         )

@@ -21,6 +21,7 @@ from xbgateway.api.socialsecurity.v1.contribution_pb2 import (
 from xbgateway.api.socialsecurity.v1.contribution_pb2_grpc import ContributionServiceStub
 from xbgateway.client import Gateway, GatewayCallError, ProvenEntry
 from xbgateway.client.tokens import certificate_thumbprint
+from xbgateway.model.errors import Reason
 
 AUTHORITY = Authority()
 SERVER = AUTHORITY.issue(NODE)
@@ -257,8 +258,61 @@ async def test_a_node_under_another_root_is_not_spoken_to(address: str, seen: Se
     async with open_gateway(address, roots=Authority("another").roots) as gateway:
         with pytest.raises(GatewayCallError) as caught:
             await gateway.get_exchange(EXCHANGE)
-    assert caught.value.code is grpc.StatusCode.UNAVAILABLE
+    error = caught.value
+    assert (error.code, error.reason) == (grpc.StatusCode.UNAVAILABLE, Reason.NODE_UNTRUSTED)
+    assert not error.retryable
+    assert "does not verify" in error.sentence
     assert seen.calls == []
+
+
+async def test_a_node_of_another_name_is_not_spoken_to(address: str, seen: Seen) -> None:
+    gateway = Gateway.connect(
+        address,
+        certificate=PARTY.certificate,
+        key=PARTY.key,
+        roots=AUTHORITY.roots,
+        server_name="macao.node.macao.xbg.test",
+    )
+    async with gateway:
+        with pytest.raises(GatewayCallError) as caught:
+            await gateway.get_exchange(EXCHANGE)
+    assert caught.value.reason == Reason.NODE_UNTRUSTED
+    assert seen.calls == []
+
+
+async def test_a_certificate_that_tls_refuses_is_a_clear_error(address: str, seen: Seen) -> None:
+    strange = Authority("another").issue("spiffe://zhuhai.xbg.test/party/cn.hengqin.window")
+    expired = AUTHORITY.issue("spiffe://zhuhai.xbg.test/party/cn.hengqin.window", hours=-1)
+    for pair, words in (
+        (strange, "most often it refused the certificate"),
+        (expired, "The client certificate ended at "),
+    ):
+        async with open_gateway(address, pair) as gateway:
+            with pytest.raises(GatewayCallError, match=words) as caught:
+                await gateway.get_exchange(EXCHANGE)
+            with pytest.raises(GatewayCallError, match=words):
+                async for _ in gateway.tail("log"):
+                    pass
+        error = caught.value
+        assert (error.code, error.reason) == (grpc.StatusCode.UNAVAILABLE, Reason.HANDSHAKE_FAILED)
+        assert datetime.fromisoformat(error.metadata["certificate_not_after"]).tzinfo is UTC
+    assert seen.calls == []
+
+
+async def test_an_ended_certificate_is_named_whatever_grpc_says_of_the_attempt() -> None:
+    expired = AUTHORITY.issue("spiffe://zhuhai.xbg.test/party/cn.hengqin.window", hours=-1)
+    async with open_gateway("127.0.0.1:1", expired) as gateway:
+        with pytest.raises(GatewayCallError, match="The client certificate ended at ") as caught:
+            await gateway.get_exchange(EXCHANGE)
+    assert caught.value.reason == Reason.HANDSHAKE_FAILED
+
+
+async def test_a_node_that_is_not_there_is_no_matter_of_certificates() -> None:
+    async with open_gateway("127.0.0.1:1") as gateway:
+        with pytest.raises(GatewayCallError) as caught:
+            await gateway.get_exchange(EXCHANGE)
+    assert caught.value.reason == "UNAVAILABLE"
+    assert caught.value.retryable
 
 
 async def test_credentials_can_be_files(address: str, tmp_path: Path) -> None:

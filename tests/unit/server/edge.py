@@ -154,7 +154,8 @@ class Edge:
             (home / "tls.key").read_bytes(),
             (home / "tls.crt").read_bytes(),
         )
-        address = f"localhost:{port or self.ports.clients}"
+        # No name: of several addresses gRPC would tell the last one's error, whichever that is.
+        address = f"127.0.0.1:{port or self.ports.clients}"
         settings = [("grpc.use_local_subchannel_pool", 1), *options]
         async with grpc.aio.secure_channel(address, credentials, options=settings) as channel:
             yield channel

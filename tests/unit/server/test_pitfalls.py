@@ -1,6 +1,8 @@
 """Known pains of gRPC for Python, by their number in the design: load, starting and stopping."""
 
 import asyncio
+import threading
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -10,12 +12,16 @@ from grpc_health.v1 import health_pb2
 from tests.harness.scale import scaled
 from tests.unit.server.asking import Gate, health_of, query, until
 from tests.unit.server.edge import QUERY, Edge, Material, serving
-from tests.unit.server.fakes import AUDITOR, HOME, WINDOW
+from tests.unit.server.fakes import AUDITOR, HOME, WINDOW, echo
 from tests.unit.server.told import failure
 
 from xbgateway.api.exchange.v1 import exchange_pb2, exchange_pb2_grpc
 from xbgateway.api.log.v1 import log_pb2, log_pb2_grpc
+from xbgateway.client import channel
+from xbgateway.demo.agencies.__main__ import PING_INTERVAL_MIN_MS
 from xbgateway.exchange.stages import Finished, Submission
+from xbgateway.identity import CertificateFiles
+from xbgateway.link import channels
 from xbgateway.model import limits
 from xbgateway.model.errors import Fatal, Reason
 from xbgateway.model.outcome import Outcome
@@ -81,11 +87,102 @@ async def test_pitfall_9_a_reader_that_takes_nothing_is_cut_off(
         await until(lambda: edge.server._in_flight.running(Work.TAIL) == 0)
 
 
-def test_pitfall_7_our_clients_never_ping_more_often_than_our_servers_bear() -> None:
-    options = dict(start._OPTIONS)
-    bears_ms = options["grpc.http2.min_recv_ping_interval_without_data_ms"]
-    assert bears_ms * 2 < limits.KEEPALIVE_INTERVAL_S * 1000
-    assert options["grpc.keepalive_permit_without_calls"] == 1
+@pytest.mark.parametrize("clients", [channels._OPTIONS, channel.OPTIONS], ids=["node", "SDK"])
+def test_pitfall_7_our_clients_never_ping_more_often_than_our_servers_bear(
+    clients: tuple[tuple[str, Any], ...],
+) -> None:
+    served, dialled = dict(start._OPTIONS), dict(clients)
+    least_ms = served["grpc.http2.min_recv_ping_interval_without_data_ms"]
+    assert least_ms * 2 < dialled["grpc.keepalive_time_ms"]
+    assert served["grpc.keepalive_permit_without_calls"] == 1
+    assert least_ms == PING_INTERVAL_MIN_MS  # the reference agencies bear as much
+
+
+def test_pitfall_18_and_23_outgoing_channels_are_kept_balanced_and_rebuilt_alone() -> None:
+    dialled = dict(channels._OPTIONS)
+    assert dialled["grpc.lb_policy_name"] == "round_robin"
+    assert dialled["grpc.use_local_subchannel_pool"] == 1
+
+
+async def test_pitfall_23_one_channel_for_a_target_until_certificates_change(
+    material: Material,
+) -> None:
+    own = material.of("nodes", "zhuhai")
+    files = CertificateFiles(own / "tls.crt", own / "tls.key", material.roots, dev=True)
+    kept = channels.PeerChannels(files)
+    there = channels.Target("localhost:1", "macao.xbg.test", "macao.node.macao.xbg.test")
+    first = kept.get(there)
+    assert kept.get(there) is first
+    assert kept.get(replace(there, address="localhost:2")) is not first
+    await kept.renew(0)
+    assert kept.get(there) is not first
+    await kept.close()
+
+
+async def test_pitfall_4_concurrency_is_the_loops_and_needs_no_threads(
+    material: Material, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More calls at once than any pool of threads would have, and not one thread for them."""
+    given: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
+    make = grpc.aio.server
+
+    def listening(*args: Any, **more: Any) -> Any:
+        given.append((args, more))
+        return make(*args, **more)
+
+    monkeypatch.setattr(grpc.aio, "server", listening)
+    async with (
+        serving(material, peer_services=[lambda _server: None]) as running,
+        running.channel() as open_channel,
+    ):
+        assert [(args, sorted(more)) for args, more in given] == [
+            ((), ["interceptors", "options"])
+        ] * 2
+        opened, begun = asyncio.Event(), 0
+
+        async def waiting(submission: Submission) -> Finished:
+            nonlocal begun
+            begun += 1
+            await opened.wait()
+            return await echo(submission)
+
+        running.path.work = waiting
+        await query_health(open_channel)
+        threads = threading.active_count()
+        call = open_channel.unary_unary(QUERY)
+        calls = [call(b"", metadata=running.words()) for _ in range(200)]
+        await until(lambda: begun == 200)
+        assert threading.active_count() <= threads
+        opened.set()
+        assert set(await asyncio.gather(*calls)) == {b"echo:"}
+
+
+async def query_health(channel: Any) -> None:
+    assert (await health_of(channel).Check(health_pb2.HealthCheckRequest())).status == 1
+
+
+def test_pitfall_6_a_second_loop_of_the_process_is_refused(material: Material) -> None:
+    """Each loop in a thread of its own; when the first has ended, a second may serve."""
+    started, go_on = threading.Event(), threading.Event()
+
+    async def first() -> None:
+        async with serving(material):
+            started.set()
+            await asyncio.to_thread(go_on.wait, 10)
+
+    async def second() -> None:
+        async with serving(material):
+            pass
+
+    one = threading.Thread(target=asyncio.run, args=(first(),))
+    one.start()
+    assert started.wait(10)
+    with pytest.raises(Fatal, match="another event loop") as error:
+        asyncio.run(second())
+    assert error.value.reason is Reason.INTERNAL
+    go_on.set()
+    one.join(10)
+    asyncio.run(second())
 
 
 # ---- starting and stopping -------------------------------------------------------------------

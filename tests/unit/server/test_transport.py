@@ -19,6 +19,7 @@ from tests.unit.server.edge import NODE, QUERY, Edge, Material, identities, regi
 from tests.unit.server.fakes import WINDOW
 from tests.unit.server.told import failure
 
+from xbgateway.client import Gateway, GatewayCallError
 from xbgateway.identity import CertificateFiles
 from xbgateway.identity.issuing import pem_of
 from xbgateway.model.errors import Reason
@@ -195,6 +196,39 @@ async def main():
         await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
 asyncio.run(main())
 """
+
+
+async def test_what_tls_refuses_is_seen_on_standard_error_with_its_cause(
+    material: Material, tmp_path: Path
+) -> None:
+    """gRPC has no hook for it, so neither a metric nor our log can have it; its own line does."""
+    served = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", _SERVE, str(material.folder)),
+        env={k: v for k, v in os.environ.items() if not k.startswith("GRPC_")}
+        | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert served.stdout is not None
+    port = int(await served.stdout.readline())
+    own = f"spiffe://zhuhai.xbg.test/party/{WINDOW}"
+    expired = leaf(material, tmp_path / "old", own, days=1, age_days=2)
+    stranger = Material.make(tmp_path / "elsewhere").of("parties", WINDOW)
+    for home in (expired, stranger):
+        gateway = Gateway.connect(
+            f"127.0.0.1:{port}",
+            certificate=home / "tls.crt",
+            key=home / "tls.key",
+            roots=material.roots["zhuhai.xbg.test"],
+        )
+        async with gateway:
+            with pytest.raises(GatewayCallError) as caught:
+                await gateway.list_logs()
+        assert caught.value.reason == Reason.HANDSHAKE_FAILED
+    _, said = await served.communicate(b"")
+    for cause in (b"certificate has expired", b"unable to get local issuer certificate"):
+        assert any(b"Handshake failed" in one and cause in one for one in said.splitlines()), said
 
 
 async def test_tls_1_2_ends_in_the_handshake_where_the_environment_says_so(
