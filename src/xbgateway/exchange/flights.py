@@ -20,7 +20,7 @@ class Flight:
     key: bytes  # the exchange's own key
     request_leaf: str
     declaration: Declaration  # of the request leg
-    standing: Standing  # of the answer leg
+    answer_standing: Standing | None  # None after a crash: the register may have changed since
     lane: str  # origin of the request's log
     accepted: int | None = None  # index of the receiver's acceptance in the lane that answers
     ending: Position | None = None  # the receiver's entry that is being acted on

@@ -16,7 +16,7 @@ from functools import lru_cache
 from xbgateway.model.clock import LOCAL, instant, parse_instant
 from xbgateway.model.decision import Decision
 from xbgateway.model.entry import Answer, Request, Sealed, Verdict, header
-from xbgateway.model.errors import Reason, Refused, Unavailable
+from xbgateway.model.errors import Fatal, Reason, Refused, Unavailable
 from xbgateway.model.facts import Facts, Moment, Standing
 from xbgateway.model.limits import FIRST_KEY_WAIT_S, INLINE_PAYLOAD_BYTES_MAX, STANDINGS_CACHED_MAX
 from xbgateway.model.record import (
@@ -326,10 +326,17 @@ class Legs:
         return self._rest.new_exchange_key()
 
     def unwrap(self, wrapped: bytes | None) -> bytes:
-        """An exchange's own key. Raises ``Refused(PAYLOAD_ERASED)`` once it was destroyed."""
+        """An exchange's own key.
+
+        Raises ``Refused(PAYLOAD_ERASED)`` once it was destroyed, and ``Fatal`` where this node's
+        rest key does not fit: that is no fault of the exchange, and ends none.
+        """
         if wrapped is None:
             raise Refused(Reason.PAYLOAD_ERASED, "the exchange's key was destroyed")
-        return self._rest.unwrap(wrapped)
+        try:
+            return self._rest.unwrap(wrapped)
+        except Refused as refused:
+            raise Fatal(refused.reason, refused.sentence) from refused
 
 
 def _keep_until(decided: Decided, exchange: str) -> KeepUntil:

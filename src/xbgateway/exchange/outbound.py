@@ -166,7 +166,7 @@ class Outbound:
             key=key,
             request_leaf=leaf_hex(raw),
             declaration=declaration,
-            standing=self._admission.standing(declaration, "answer"),
+            answer_standing=self._admission.standing(declaration, "answer"),
             lane=self._topology.data_out(admitted.peer, lane),
         )
         effects: list[Effect] = [

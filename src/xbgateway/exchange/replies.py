@@ -101,7 +101,7 @@ class Replies:
             key=self._legs.unwrap(row[2]),
             request_leaf=state.request.leaf,
             declaration=declaration,
-            standing=self._admission.standing(declaration, "answer"),
+            answer_standing=None,
             lane=state.request.position.origin,
         )
         self._flights.begin(flight)
@@ -133,8 +133,11 @@ class Replies:
         try:
             pending = await self._legs.with_payload(self._peers, entry, pending)
             declaration = check_declaration(pending.declaration, flight.declaration, "answer")
+            standing = flight.answer_standing or self._admission.standing(
+                flight.declaration, "answer"
+            )
             decided = await self._legs.decide(
-                self._admission.declared_facts(flight.standing, declaration, now)
+                self._admission.declared_facts(standing, declaration, now)
             )  # 8
             refuse_unless_allowed(decided.decision, "answer")
             peer = self._topology.peer_of(pending.position.origin)
