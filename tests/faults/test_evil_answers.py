@@ -33,6 +33,7 @@ from xbgateway.model.entry import (
     Answer,
     Expired,
     Final,
+    Held,
     Refused_,
     Request,
     decode,
@@ -173,6 +174,17 @@ EARLIER: dict[str, tuple[Callable[[str, str], list[Any]], Outcome | None]] = {
         Outcome.UNKNOWN,
     ),
     "an answer without acceptance": (lambda x, leaf: [ending(x, leaf)], None),
+    "accepted while it is held": (
+        lambda x, leaf: [
+            Held(
+                at=now(), exchange=x, request=leaf, role="officer", rules=(), deadline=now(),
+                verdict=VERDICT,
+            ),
+            Accepted(at=now(), exchange=x, request=leaf, control=0, verdict=VERDICT),
+            ending(x, leaf),
+        ],
+        None,
+    ),
     "an answer before its acceptance": (
         lambda x, leaf: [
             Answer(at=now(), exchange=x, request=leaf, status="unknown", control=0),
@@ -280,4 +292,41 @@ async def test_an_answer_that_is_altered_is_kept_from_the_caller(tmp_path: Path)
             assert finished.outcome is Outcome.EXECUTED_ANSWER_WITHHELD, reason
             assert finished.reason == reason
             assert finished.payload is None
+        await honest_goes_on(w)
+
+
+ERRORS = {
+    "no code": b"x",
+    "nothing": b"",
+    "no line": b"5",
+    "code OK": b"0\nfine",
+    "a code that gRPC does not have": b"17\nno",
+    "a code in other digits": "\u0665\nno".encode(),
+    "a code with a blank": b" 5\nno",
+    "a longer text than a service may say": b"5\n" + b"x" * 513,
+    "a text that is none": b"5\n\xff\xfe",
+}
+
+
+async def test_an_error_that_is_none_is_kept_from_the_caller(tmp_path: Path) -> None:
+    """Rightly sealed, and not what an error of a service looks like."""
+    async with two(tmp_path) as w:
+        w.nodes["macao"].service.error = (5, "no such person")
+        legs: Any = w.nodes["macao"].core.gateway._legs
+        seal = legs.seal
+        for what, payload in ERRORS.items():
+
+            def sealing(
+                draft: Any, peer: str, raw: bytes, _told: bytes, at: Any, payload: bytes = payload
+            ) -> Any:
+                return seal(draft, peer, raw, payload, at)
+
+            legs.seal = sealing
+            async with asyncio.timeout(5):
+                finished = await w.submit("zhuhai", query())
+            assert finished.outcome is Outcome.EXECUTED_ANSWER_WITHHELD, what
+            assert finished.reason == "MESSAGE_UNDECODABLE", what
+            assert finished.service_code is None, what
+        del legs.seal
+        w.nodes["macao"].service.error = None
         await honest_goes_on(w)

@@ -19,6 +19,7 @@ from xbgateway.register import MethodEntry
 from xbgateway.seal import open_at_rest
 
 from .admission import Admission
+from .failures import pack_error
 from .legs import Legs
 from .ports import Answered, EffectUnknown, Ledger, Meter, NotReached, Services
 from .stages import Declaration
@@ -162,7 +163,7 @@ class Delivery:
             facts = self._admission.least_facts(standing, declaration, now)
             decided = await self._legs.decide(facts)
             refuse_denied(decided, "answer")
-            payload = f"{answered.code}\n{answered.message}".encode()
+            payload = pack_error(answered.code, answered.message)
             fields: tuple[str, ...] = ()
             dropped: tuple[str, ...] = ()
             masked: tuple[str, ...] = ()

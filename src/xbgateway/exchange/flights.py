@@ -23,6 +23,7 @@ class Flight:
     answer_standing: Standing | None  # None after a crash: the register may have changed since
     lane: str  # origin of the request's log
     accepted: int | None = None  # index of the receiver's acceptance in the lane that answers
+    said_before: bool = False  # another word of the receiver than an acceptance or an answer
     ending: Position | None = None  # the receiver's entry that is being acted on
 
 

@@ -19,6 +19,8 @@ from xbgateway.model.entry import (
     Activation,
     Anchor,
     Erasure,
+    Expired,
+    Held,
     KeyBundle,
     Refused_,
     Register,
@@ -198,6 +200,8 @@ class Gateway:
         for index, entry in enumerate(group.entries, start=first):
             if isinstance(entry, Accepted) and data:
                 self._replies.accepted(entry, group.origin, index)
+            elif isinstance(entry, Held | Refused_ | Expired) and data:
+                self._replies.said(entry.exchange)
             elif isinstance(entry, KeyBundle) and group.origin.endswith("/control"):
                 self.announced(group.origin, entry)
         for pending in group.pending:

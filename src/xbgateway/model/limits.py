@@ -76,6 +76,8 @@ CONTROL_WAIT_S = 5.0
 # A service that cannot be reached at all for this long ends the exchange, so that a caller who
 # waits hears of it; a service that may have acted is asked until the exchange's last moment.
 SERVICE_REACH_S_MAX = 10.0
+# What a service may say of its own error; a caller's status carries no longer message.
+SERVICE_ERROR_BYTES_MAX = 512
 # A hold that nobody answers ends after this (eight working days, GW-APPR-1, rounded up to days).
 HOLD_DAYS = 12
 # Reads (Get, List, logs) in flight per node: each is a few store reads, and must not starve calls.
