@@ -7,11 +7,12 @@ from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
-from xbgateway.model.clock import LOCAL, parse_instant, uuid7
+from xbgateway.model.clock import LOCAL, parse_instant
 from xbgateway.model.decision import Finding
 from xbgateway.model.errors import Reason, Refused
 from xbgateway.model.facts import Facts, Leg, Standing
 from xbgateway.model.limits import INLINE_PAYLOAD_BYTES_MAX
+from xbgateway.model.origins import exchange_id
 from xbgateway.model.outcome import Outcome
 from xbgateway.model.record import Count, Effect
 from xbgateway.policy.memo import Decider
@@ -57,8 +58,8 @@ class Admission:
         self._records = records
         self._counting_key = counting_key
 
-    def admit(self, submission: Submission, now: datetime) -> Admitted:
-        """Check what is asked; decode what is carried.
+    def admit(self, submission: Submission, now: datetime, lane: int) -> Admitted:
+        """Check what is asked; decode what is carried. ``lane`` is the exchange's own.
 
         Raises ``Refused`` with a reason of its own for each thing that is wrong.
         """
@@ -85,7 +86,8 @@ class Admission:
         recipient = self._recipient(submission)
         content = parse(method.request, submission.payload)
         return Admitted(
-            exchange=uuid7(now, random_bytes(10)),
+            exchange=exchange_id(now, random_bytes(10), lane),
+            lane=lane,
             now=now,
             submission=submission,
             fingerprint=self.fingerprint(submission),

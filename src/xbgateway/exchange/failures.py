@@ -1,8 +1,8 @@
 """A service's own error as it travels: the payload of an answer whose status is ``failed``.
 
-One line with the gRPC status code, then the text. The text is not one of the message's labelled
-fields, so no rule judges it and nothing can be taken out of it: it is short, and a service must name
-nobody in it (``docs/spec/entry.md``, ``docs/developers.md``).
+One line with the gRPC status code, then the text. The text is no labelled field of a message, so no
+rule judges it and nothing can be taken out of it: it is short, and a service must name nobody in it
+(``docs/spec/entry.md``, ``docs/developers.md``).
 """
 
 import re

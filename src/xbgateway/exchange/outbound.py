@@ -98,7 +98,8 @@ class Outbound:
 
     async def _run(self, submission: Submission) -> Finished:
         now = self._clock.now()
-        admitted = self._admission.admit(submission, now)  # 1
+        lane = self._topology.lane(submission.party, submission.request_id)
+        admitted = self._admission.admit(submission, now, lane)  # 1
         known = self._ledger.reader.exchange_of(submission.party, submission.request_id)
         if known is not None and not submission.validate_only:
             return await self._again(admitted.fingerprint, *known)
@@ -160,14 +161,13 @@ class Outbound:
             draft, admitted.peer, declaration.encode(), permitted.payload, admitted.now
         )
         raw = entry.encode()
-        lane = self._topology.lane(submission.party, submission.request_id)
         flight = Flight(
             exchange=admitted.exchange,
             key=key,
             request_leaf=leaf_hex(raw),
             declaration=declaration,
             answer_standing=self._admission.standing(declaration, "answer"),
-            lane=self._topology.data_out(admitted.peer, lane),
+            lane=self._topology.data_out(admitted.peer, admitted.lane),
         )
         effects: list[Effect] = [
             self._open(admitted, wrapped, moment.now),

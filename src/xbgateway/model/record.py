@@ -44,7 +44,10 @@ class OpenExchange:
 
 @dataclass(frozen=True, slots=True)
 class KeepKey:
-    """The receiver's own key for an exchange, wrapped; destroying it erases the exchange."""
+    """The receiver's own key for an exchange, wrapped; destroying it erases the exchange.
+
+    Kept once: a second one would leave what rests under the first unreadable, and is an error.
+    """
 
     exchange: str
     key: bytes
@@ -205,7 +208,7 @@ class Pending:
     step: str
     declaration: bytes
     sealed: bytes
-    first: bool = False  # known to be the first entry of its exchange anywhere on record
+    unseen_before: bool = False  # known to be the first entry of its exchange on record anywhere
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,7 @@ _INSERTS: dict[type[Any], tuple[str, Callable[[Any], tuple[Any, ...]]]] = {
         lambda e: (exchange_key(e.exchange), e.party, e.request_id, e.fingerprint, e.key, e.at),
     ),
     KeepKey: (
-        "INSERT OR IGNORE INTO exchanges (id, key, at) VALUES (?, ?, ?)",
+        "INSERT INTO exchanges (id, key, at) VALUES (?, ?, ?)",
         lambda e: (exchange_key(e.exchange), e.key, e.at),
     ),
     KeepPart: (

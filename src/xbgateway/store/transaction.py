@@ -204,7 +204,7 @@ class MirrorOperation:
                     "mirrored",
                     item.declaration,
                     item.sealed,
-                    first=new,
+                    unseen_before=new,
                 )
             )
         known = tuple(None if isinstance(e, Refused) else e for e in entries)
