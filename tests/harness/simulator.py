@@ -245,9 +245,13 @@ class World:
         store._broken = store._broken or Fatal(Reason.INTERNAL, "the node was killed")
         mine = [o for o, wire in self.wires.items() if name in (wire.writer, wire.reader)]
         tasks = [self._tasks.pop(o) for o in mine if o in self._tasks]
-        tasks += [*gateway._tasks, *(task for _, task in gateway._outbound._running.values())]  # type: ignore[list-item]
+        outbound = gateway._outbound
+        tasks += [*gateway._tasks, *(task for _, task in outbound._beginning.values())]  # type: ignore[list-item]
         for task in tasks:
             task.cancel()
+        for waiting in outbound._flights._waiting.values():
+            for caller in waiting:
+                caller.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await store.stop()
         node.core.snapshot.close()

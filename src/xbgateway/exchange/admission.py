@@ -1,4 +1,4 @@
-"""Step 1 of both paths and the gathering of facts: what is asked, of whom, about what.
+"""Admission on both paths and the gathering of facts: what is asked, of whom, about what.
 
 Reads registers and the catalogue, which are values in memory, and counters; writes nothing.
 """
@@ -40,7 +40,7 @@ _NO_END = 2**53
 class Admission:
     """What this node knows of parties, services and scenarios, as questions."""
 
-    def __init__(  # noqa: PLR0917 - composed once, in app.py
+    def __init__(  # noqa: PLR0917 - composed once, in core.py
         self,
         node: str,
         register: Register,
@@ -58,12 +58,13 @@ class Admission:
         self._records = records
         self._counting_key = counting_key
 
-    def admit(self, submission: Submission, now: datetime, lane: int) -> Admitted:
+    def admit(
+        self, submission: Submission, fingerprint: bytes, now: datetime, lane: int
+    ) -> Admitted:
         """Check what is asked; decode what is carried. ``lane`` is the exchange's own.
 
         Raises ``Refused`` with a reason of its own for each thing that is wrong.
         """
-        _check_request_id(submission.request_id)
         for name in ("purpose", "scenario", "sent_at"):
             if not getattr(submission, name):
                 raise Refused(
@@ -90,7 +91,7 @@ class Admission:
             lane=lane,
             now=now,
             submission=submission,
-            fingerprint=self.fingerprint(submission),
+            fingerprint=fingerprint,
             recipient=recipient,
             peer=self._register.party(recipient).node,
             method=method,
@@ -319,7 +320,8 @@ class Admission:
                 return f"the service was called, its answer is withheld: {reason}"
 
 
-def _check_request_id(text: str) -> None:
+def check_request_id(text: str) -> None:
+    """Raises ``Refused``: ``REQUEST_ID_MISSING`` or ``REFERENCE_MALFORMED``."""
     if not text:
         raise Refused(Reason.REQUEST_ID_MISSING, "the submission has no request_id")
     try:

@@ -1,8 +1,9 @@
 """From a caller of this node to a service on the other side, and the answer back.
 
-Read this and ``inbound.py`` first: each is one numbered function, values in, values out.
+Read this and ``inbound.py`` first: each path is numbered steps, and the numbers stand beside the
+calls. Freshness is for law to judge (step 3), on the time that the caller says it asked at.
 
-    1 admit      who calls, what, idempotency, freshness, limits
+    1 admit      what was asked before is answered as before; else what, for whom, how large
     2 facts      everything law may ask, read once, with one clock reading
     3 decide     the active revision, both legal systems
     4 minimise   drop and mask what the decision asks
@@ -39,7 +40,7 @@ from xbgateway.model.record import (
 )
 from xbgateway.seal import open_at_rest, seal_at_rest
 
-from .admission import Admission
+from .admission import Admission, check_request_id
 from .flights import Flight, Flights
 from .legs import Decided, Legs
 from .ports import Ledger, Meter
@@ -53,7 +54,7 @@ _BLANK = Sealed("", "", "", 0, "", "", "")
 class Outbound:
     """The outbound path of one node."""
 
-    def __init__(  # noqa: PLR0917 - composed once, in app.py
+    def __init__(  # noqa: PLR0917 - composed once, in core.py
         self,
         admission: Admission,
         legs: Legs,
@@ -69,7 +70,7 @@ class Outbound:
         self._topology = topology
         self._clock = clock
         self._meter = meter
-        self._running: dict[tuple[str, str], tuple[bytes, asyncio.Task[Finished]]] = {}
+        self._beginning: dict[tuple[str, str], tuple[bytes, asyncio.Task[Finished | str]]] = {}
         self._flights = flights
 
     async def call(self, submission: Submission) -> Finished:
@@ -78,31 +79,41 @@ class Outbound:
         Raises ``Refused`` or ``Unavailable`` before acceptance. Cancelling the caller's task
         never cancels the exchange.
         """
-        if submission.validate_only:
-            return await self._run(submission)
-        name = (submission.party, submission.request_id)
         fingerprint = self._admission.fingerprint(submission)
-        running = self._running.get(name)
-        if running is None:
-            task = asyncio.get_running_loop().create_task(self._run(submission))
-            self._running[name] = running = (fingerprint, task)
-            task.add_done_callback(lambda done: self._ran(name, done))
-        elif running[0] != fingerprint:
-            raise _reused("")
-        return await asyncio.shield(running[1])
+        if submission.validate_only:
+            begun = await self._begin(submission, fingerprint)
+        else:
+            begun = await asyncio.shield(self._joined(submission, fingerprint))
+        return begun if isinstance(begun, Finished) else await self._ended(begun)  # 7 .. 10
 
-    def _ran(self, name: tuple[str, str], done: asyncio.Task[Finished]) -> None:
-        self._running.pop(name, None)
+    def _joined(self, submission: Submission, fingerprint: bytes) -> asyncio.Task[Finished | str]:
+        """The task on which a submission begins; one for all who ask with its request id."""
+        name = (submission.party, submission.request_id)
+        beginning = self._beginning.get(name)
+        if beginning is None:
+            task = asyncio.get_running_loop().create_task(self._begin(submission, fingerprint))
+            self._beginning[name] = beginning = (fingerprint, task)
+            task.add_done_callback(lambda done: self._began(name, done))
+        elif beginning[0] != fingerprint:
+            raise _reused("")
+        return beginning[1]
+
+    def _began(self, name: tuple[str, str], done: asyncio.Task[Finished | str]) -> None:
+        self._beginning.pop(name, None)
         if not done.cancelled():
             done.exception()  # whoever still waits has it; nobody waiting is no fault
 
-    async def _run(self, submission: Submission) -> Finished:
-        now = self._clock.now()
+    async def _begin(self, submission: Submission, fingerprint: bytes) -> Finished | str:
+        """Steps 1 to 6. The exchange that is under way, or its end where it has come already."""
+        check_request_id(submission.request_id)
+        if not submission.validate_only:
+            # Before all else: what was once accepted is not judged by today's registers.
+            known = self._ledger.reader.exchange_of(submission.party, submission.request_id)
+            if known is not None:
+                return self._again(fingerprint, *known)
         lane = self._topology.lane(submission.party, submission.request_id)
-        admitted = self._admission.admit(submission, now, lane)  # 1
-        known = self._ledger.reader.exchange_of(submission.party, submission.request_id)
-        if known is not None and not submission.validate_only:
-            return await self._again(admitted.fingerprint, *known)
+        admitted = self._admission.admit(submission, fingerprint, self._clock.now(), lane)  # 1
+        self._flights.check_room(self._topology.data_out(admitted.peer, lane))
         for _attempt in range(RECORD_RETRIES_MAX):
             decided = await self._legs.decide(self._admission.facts(admitted))  # 2, 3
             try:
@@ -110,17 +121,16 @@ class Outbound:
                     return await self._not_sent(admitted, decided)
                 await self._legs.peers[admitted.peer].heard()
                 permitted = self._legs.minimise(decided, admitted.content)  # 4
-                flight = await self._send(admitted, decided, permitted)  # 5, 6
-                return await self._flights.wait(flight.exchange)  # 7 .. 10: replies.py
+                return await self._send(admitted, decided, permitted)  # 5, 6
             except AlreadyOpen as taken:
-                return await self._again(admitted.fingerprint, taken.exchange, taken.fingerprint)
+                return self._again(fingerprint, taken.exchange, taken.fingerprint)
             except Stale:
                 admitted = replace(admitted, now=self._clock.now())
         raise Unavailable(
             Reason.FACTS_UNSTABLE, "the facts kept changing while the transfer was decided"
         )
 
-    async def _send(self, admitted: Admitted, decided: Decided, permitted: Permitted) -> Flight:
+    async def _send(self, admitted: Admitted, decided: Decided, permitted: Permitted) -> str:
         """Steps 5 and 6: from here on the exchange is accepted and cannot be lost."""
         submission, moment = admitted.submission, decided.facts.moment
         wrapped, key = self._legs.new_key()
@@ -187,7 +197,7 @@ class Outbound:
             self._flights.forget(flight.exchange)
             raise
         self._legs.kept(effects)
-        return flight
+        return flight.exchange
 
     async def _not_sent(self, admitted: Admitted, decided: Decided) -> Finished:
         """A refusal is an entry too: of the home log, since nothing leaves. Dry runs are none."""
@@ -248,8 +258,8 @@ class Outbound:
 
     # ---- the same request id again -----------------------------------------------------------
 
-    async def _again(self, fingerprint: bytes, exchange: str, taken_by: bytes) -> Finished:
-        """The stored result, or the result of the run that is under way."""
+    def _again(self, fingerprint: bytes, exchange: str, taken_by: bytes) -> Finished | str:
+        """The stored result, or the exchange that is still under way."""
         if fingerprint != taken_by:
             raise _reused(exchange)
         stored = self.result(exchange)
@@ -259,17 +269,21 @@ class Outbound:
             raise Refused(
                 Reason.PAYLOAD_ERASED, "the stored result was erased", exchange_id=exchange
             )
-        return await asyncio.shield(self._flights.wait(exchange))
+        return exchange
+
+    async def _ended(self, exchange: str) -> Finished:
+        """What becomes of an exchange in steps 7 to 10, on whichever task: see ``replies.py``."""
+        if self._flights.get(exchange) is None:
+            stored = self.result(exchange)  # over by now; else a start of this node fell into it
+            if stored is not None:
+                return stored
+        return await self._flights.ended(exchange)
 
     def result(self, exchange: str) -> Finished | None:
-        """The stored result of an exchange of this node's caller, if it has ended."""
+        """The stored result of an exchange of this node's caller, once ended and until erased."""
         sealed = self._ledger.reader.part(exchange, "result")
         row = self._ledger.reader.exchange_row(exchange)
-        if row is None:
-            return None
-        if sealed is None and row[2] is None:
-            raise Refused(Reason.PAYLOAD_ERASED, "the exchange was erased", exchange_id=exchange)
-        if sealed is None:
+        if row is None or sealed is None:
             return None
         return unpack_finished(open_at_rest(self._legs.unwrap(row[2]), b"result", sealed))
 

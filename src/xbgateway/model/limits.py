@@ -59,6 +59,9 @@ EXCHANGE_TTL_S = 300
 RECORD_RETRIES_MAX = 3
 # Exchanges in flight per node before RESOURCE_EXHAUSTED.
 EXCHANGES_IN_FLIGHT_MAX = 1024
+# Exchanges of a lane that are recorded and wait for the other side, whose callers may be gone: a
+# few KiB of memory each, and eight times what may be in flight. While a peer is away it fills up.
+EXCHANGES_UNDER_WAY_MAX = 8 * EXCHANGES_IN_FLIGHT_MAX
 # A register of ten thousand instruments is about 3 MiB; a larger one is a mistake or an attack.
 REGISTER_BYTES_MAX = 4 * 1024 * 1024
 # Values after aliases are expanded: what 4 MiB can hold without any, so aliases cannot multiply.
