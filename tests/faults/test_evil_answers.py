@@ -22,8 +22,8 @@ from tests.faults.evil import (
     until,
     write,
 )
-from tests.harness.corridors import query
-from tests.harness.simulator import World
+from tests.harness.corridors import fund, query
+from tests.harness.simulator import World, world
 
 from xbgateway.model.entry import (
     Accepted,
@@ -245,3 +245,47 @@ async def test_an_error_that_is_none_is_kept_from_the_caller(tmp_path: Path) -> 
         del legs.seal
         w.nodes["macao"].service.error = None
         await honest_goes_on(w)
+
+
+async def test_a_confirmation_of_somebody_elses_exchange_takes_no_answer_away(
+    tmp_path: Path,
+) -> None:
+    """Neither a third node's, nor the receiver's own, before the answer has even left."""
+    names = ("zhuhai", "macao", "hengqin")
+    async with world(tmp_path, {"macao": fund}, names) as w:
+        wire = w.wire("macao", "hengqin")
+        wire.tamper = lambda _group: None
+        caller = asyncio.create_task(w.submit("hengqin", query()))
+        macao, zhuhai, hengqin = (w.nodes[n].core for n in ("macao", "zhuhai", "hengqin"))
+        await until(lambda: macao.store.size(wire.origin) == 2)  # accepted and answered
+        exchange = w.nodes["macao"].service.asked[0]
+        final = Final(at=now(), exchange=exchange, answer="0" * 64, status="released")
+        await write(zhuhai, zhuhai.topology.data_out("macao", 0), final)
+        await until(lambda: macao.store.size(macao.topology.data_in("zhuhai", 0)) == 1)
+        assert macao.store.reader.open_exchanges() == [exchange]
+        # A confirmation by Macao is none: it releases nothing of Hengqin's request.
+        await write(zhuhai, zhuhai.topology.data_out("hengqin", 0), final)
+        await until(lambda: hengqin.store.size(hengqin.topology.data_in("zhuhai", 0)) == 1)
+        assert hengqin.store.reader.open_exchanges() == [exchange]
+        macao.store._tails._groups[wire.origin].clear()
+        wire.tamper = None
+        assert (await caller).outcome is Outcome.EXECUTED
+        await w.settle()
+        w.agree({exchange})
+
+
+async def test_a_receiver_that_confirms_itself_takes_no_request_away(tmp_path: Path) -> None:
+    async with two(tmp_path) as w:
+        wire, zhuhai, macao = w.wire("zhuhai", "macao"), *(w.nodes[n].core for n in w.nodes)
+        wire.tamper = lambda _group: None
+        caller = asyncio.create_task(w.submit("zhuhai", query()))
+        await until(lambda: zhuhai.store.size(wire.origin) == 1)
+        [exchange] = zhuhai.store.reader.open_exchanges()
+        final = Final(at=now(), exchange=exchange, answer="0" * 64, status="released")
+        await write(macao, macao.topology.data_out("zhuhai", 0), final)
+        await until(lambda: zhuhai.store.size(zhuhai.topology.data_in("macao", 0)) == 1)
+        assert zhuhai.store.reader.open_exchanges() == [exchange]
+        wire.tamper = None
+        assert (await caller).outcome is Outcome.EXECUTED
+        await w.settle()
+        w.agree({exchange})

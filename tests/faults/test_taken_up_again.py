@@ -7,18 +7,18 @@ not called when it may have been, and nobody may be left without a word.
 
 import asyncio
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.faults.evil import until
 from tests.harness.corridors import fund, query
+from tests.harness.parts import Later
 from tests.harness.simulator import World, world
 
 from xbgateway.exchange import Finished
 from xbgateway.exchange.ports import NotReached
-from xbgateway.model.clock import SystemClock
 from xbgateway.model.entry import Answer
 from xbgateway.model.errors import Reason, Refused
 from xbgateway.model.limits import EXCHANGE_TTL_S
@@ -26,14 +26,6 @@ from xbgateway.model.outcome import Outcome
 
 CONSENT = "CNS-2026-0000000001"
 Alter = Callable[[dict[str, Any]], None]
-
-
-class Later:
-    """A clock that a test can put forward."""
-
-    def __init__(self) -> None:
-        self.by = timedelta()
-        self.clock = SystemClock(lambda: datetime.now(UTC) + self.by)
 
 
 async def died_after_the_effect(w: World) -> asyncio.Task[Finished]:

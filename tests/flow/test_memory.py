@@ -80,3 +80,31 @@ async def test_a_caller_who_hangs_up_leaves_no_payload_in_memory(tmp_path: Path)
         wire.tamper = None
         await w.settle()
         w.agree()
+
+
+async def test_mirrored_entries_are_acted_on_a_bounded_number_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service is slow, then fast: what found no room waited as a row and is taken up."""
+    monkeypatch.setattr("xbgateway.exchange.gateway.ENTRIES_ACTED_ON_MAX", 4)
+    async with world(tmp_path, {"macao": fund}) as w:
+        service, gateway = w.nodes["macao"].service, w.nodes["macao"].core.gateway
+        go_on, most = asyncio.Event(), 0
+
+        async def slow() -> None:
+            nonlocal most
+            most = max(most, len(gateway._acting))
+            await go_on.wait()
+
+        service.before = slow
+        callers = [asyncio.create_task(w.submit("zhuhai", query())) for _ in range(30)]
+        reader = w.nodes["macao"].core.store.reader
+        await until(lambda: len(list(reader.waiting())) == 30)
+        await asyncio.sleep(0.05)
+        assert len(service.asked) == 4
+        go_on.set()
+        ended = await asyncio.gather(*callers)
+        assert {f.outcome for f in ended} == {Outcome.EXECUTED}
+        assert most == 4
+        await w.settle()
+        w.agree()

@@ -246,7 +246,7 @@ class World:
         mine = [o for o, wire in self.wires.items() if name in (wire.writer, wire.reader)]
         tasks = [self._tasks.pop(o) for o in mine if o in self._tasks]
         outbound = gateway._outbound
-        tasks += [*gateway._tasks, *(task for _, task in outbound._beginning.values())]  # type: ignore[list-item]
+        tasks += [*gateway._acting.values(), *(task for _, task in outbound._beginning.values())]  # type: ignore[list-item]
         for task in tasks:
             task.cancel()
         for waiting in outbound._flights._waiting.values():

@@ -35,6 +35,13 @@ PERSON_DAY = "queries_person_day"
 REQUESTER_HOUR = "queries_requester_hour"
 _THRESHOLDS = {PERSON_DAY: "rate_person_day", REQUESTER_HOUR: "rate_requester_hour"}
 _NO_END = 2**53
+# What content may turn out to be, by what its declaration says of the identifiers in it.
+_CARRIES = {
+    "none": ("none",),
+    "synthetic": ("none", "synthetic"),
+    "real": ("none", "real"),
+    "mixed": ("none", "synthetic", "real", "mixed"),
+}
 
 
 class Admission:
@@ -282,13 +289,20 @@ class Admission:
         return parse(method.request if leg == "request" else method.answer, payload)
 
     def check_content(self, declaration: Declaration, payload: bytes, leg: Leg) -> Content:
-        """The opened content carries nothing that its declaration does not name.
+        """The opened content carries nothing that its declaration does not name or say.
+
+        Less is no contradiction: what the sender's law took out or masked was counted before.
 
         Raises ``Refused``: ``CONTENT_UNDECLARED``, or what :func:`parse` raises.
         """
         content = self.content(declaration, payload, leg)
         undeclared = sorted(set(content.paths()) - set(declaration.fields))
-        if undeclared or len(content.subject_tokens()) > declaration.subjects:
+        kinds = _CARRIES.get(declaration.synthetic, ())
+        if (
+            undeclared
+            or len(content.subject_tokens()) > declaration.subjects
+            or synthetic_verdict(content.identifiers()) not in kinds
+        ):
             raise Refused(
                 Reason.CONTENT_UNDECLARED,
                 f"the {leg} carries more than it declares",

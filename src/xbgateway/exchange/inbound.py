@@ -56,7 +56,7 @@ from .word import Denied, Opened, Word, refuse_denied
 class Inbound:
     """The inbound path of one node."""
 
-    def __init__(  # noqa: PLR0917 - composed once, in app.py
+    def __init__(  # noqa: PLR0917 - composed once, in core.py
         self,
         admission: Admission,
         legs: Legs,

@@ -18,7 +18,12 @@ from xbgateway.model.decision import Decision
 from xbgateway.model.entry import Answer, Request, Sealed, Verdict, header
 from xbgateway.model.errors import Fatal, Reason, Refused, Unavailable
 from xbgateway.model.facts import Facts, Moment, Standing
-from xbgateway.model.limits import FIRST_KEY_WAIT_S, INLINE_PAYLOAD_BYTES_MAX, STANDINGS_CACHED_MAX
+from xbgateway.model.limits import (
+    DOCUMENTS_REMEMBERED_MAX,
+    FIRST_KEY_WAIT_S,
+    INLINE_PAYLOAD_BYTES_MAX,
+    STANDINGS_CACHED_MAX,
+)
 from xbgateway.model.record import (
     Beside,
     Effect,
@@ -187,6 +192,8 @@ class Legs:
 
     def kept(self, effects: Iterable[Effect]) -> None:
         """The record stands: do not write its content-addressed rows again."""
+        if len(self._kept) > DOCUMENTS_REMEMBERED_MAX:
+            self._kept.clear()  # to write one again changes nothing
         for effect in effects:
             if isinstance(effect, KeepStanding):
                 self._kept.add(effect.digest)

@@ -20,7 +20,6 @@ from datetime import timedelta
 
 from xbgateway.model.clock import Clock, instant
 from xbgateway.model.entry import (
-    Erasure,
     Refused_,
     Request,
     Sealed,
@@ -41,6 +40,7 @@ from xbgateway.model.record import (
 from xbgateway.seal import open_at_rest, seal_at_rest
 
 from .admission import Admission, check_request_id
+from .erasing import was_erased
 from .flights import Flight, Flights
 from .legs import Decided, Legs
 from .ports import Ledger, Meter
@@ -265,7 +265,7 @@ class Outbound:
         stored = self.result(exchange)
         if stored is not None:
             return stored
-        if any(isinstance(p.entry, Erasure) for p in self._ledger.reader.placed(exchange)):
+        if was_erased(self._ledger.reader.placed(exchange), self._topology.node):
             raise Refused(
                 Reason.PAYLOAD_ERASED, "the stored result was erased", exchange_id=exchange
             )

@@ -62,6 +62,11 @@ EXCHANGES_IN_FLIGHT_MAX = 1024
 # Exchanges of a lane that are recorded and wait for the other side, whose callers may be gone: a
 # few KiB of memory each, and eight times what may be in flight. While a peer is away it fills up.
 EXCHANGES_UNDER_WAY_MAX = 8 * EXCHANGES_IN_FLIGHT_MAX
+# Mirrored entries acted on at once, each with its payload; the rest wait as rows. Enough for all
+# that two peers have in flight, both legs; an engine that is down must not fill memory with tasks.
+ENTRIES_ACTED_ON_MAX = 4 * EXCHANGES_IN_FLIGHT_MAX
+# Documents of standings and decisions of which is remembered that they are on record.
+DOCUMENTS_REMEMBERED_MAX = 16_384
 # A register of ten thousand instruments is about 3 MiB; a larger one is a mistake or an attack.
 REGISTER_BYTES_MAX = 4 * 1024 * 1024
 # Values after aliases are expanded: what 4 MiB can hold without any, so aliases cannot multiply.
