@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from tests.harness.simulator import World
 
 from xbgateway.core import Core
-from xbgateway.model.clock import SystemClock, instant, uuid7
+from xbgateway.model.clock import SystemClock, instant
 from xbgateway.model.entry import Accepted, Answer, Final, Request, Sealed, Verdict, leaf_hex
 from xbgateway.model.limits import GROUP_ENTRIES_MAX
+from xbgateway.model.origins import exchange_id
 from xbgateway.model.outcome import Position
 from xbgateway.model.record import (
     Append,
@@ -55,7 +56,7 @@ class _Past:
 def _past() -> Iterator[_Past]:
     """Exchanges, one after the other. Encoding is the slow part: one set of bytes is filled in."""
     now = SystemClock().now()
-    at, blank, leaf = instant(now), uuid7(now, os.urandom(10)), "cd" * 32
+    at, blank, leaf = instant(now), exchange_id(now, os.urandom(10), 0), "cd" * 32
     party = ("cn.hengqin.window", "mo.fss", "service", "Method", "CONTRIB_QUERY")
     request = Request(at, blank, *party, 1, at, _SEALED, _VERDICT).encode()
     accepted = Accepted(at, blank, leaf, 1, _VERDICT).encode()
@@ -63,7 +64,7 @@ def _past() -> Iterator[_Past]:
     final = Final(at, blank, leaf, "released", verdict=_VERDICT).encode()
     old, old_leaf = blank.encode(), leaf.encode()
     while True:
-        exchange = uuid7(SystemClock().now(), os.urandom(10))
+        exchange = exchange_id(SystemClock().now(), os.urandom(10), 0)
         new = exchange.encode()
         first = request.replace(old, new)
         asked = leaf_hex(first).encode()

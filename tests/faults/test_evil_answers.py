@@ -1,8 +1,7 @@
-"""An evil peer uses ids again, answers what nobody asked, or says two things: one counts."""
+"""An evil peer answers what nobody asked, says two things, or what is no answer: one counts."""
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ from tests.faults.evil import (
     not_sealed,
     now,
     other_declaration,
-    refusals,
     resealed,
     two,
     until,
@@ -27,101 +25,19 @@ from tests.faults.evil import (
 from tests.harness.corridors import fund, query
 from tests.harness.simulator import World, world
 
-from xbgateway.core import Core
 from xbgateway.model.entry import (
     Accepted,
     Answer,
     Expired,
     Final,
+    Held,
     Refused_,
     Request,
     decode,
     leaf_hex,
 )
 from xbgateway.model.outcome import Outcome
-from xbgateway.model.record import Append, Beside, Record
-
-# ---- an exchange id that was used before --------------------------------------------------------
-
-
-@pytest.mark.parametrize("lane", [0, 1])
-async def test_a_request_sent_twice_is_done_once(tmp_path: Path, lane: int) -> None:
-    async with two(tmp_path, lanes=2) as w:
-        core = w.nodes["zhuhai"].core
-        seen: list[Append] = []
-
-        def listen(append: Append) -> Append:
-            seen.append(append)
-            return append
-
-        meddle(core, listen)
-        party = "cn.hengqin.window"
-        asked = query(request_id=id_in_lane(w, "zhuhai", party, 1))
-        first = await w.submit("zhuhai", asked)
-        await w.settle()
-        origin = core.topology.data_out("macao", lane)
-        for entry in (
-            seen[0].entry,  # to the byte
-            replace(decode(seen[0].entry), at=now()).encode(),  # not quite
-        ):
-            await write_as(core, origin, first.exchange, entry, seen[0].beside)
-        await w.settle()
-        assert w.nodes["macao"].service.asked == [first.exchange]
-        state = w.agree({first.exchange}).outcomes[first.exchange]
-        assert state.outcome is Outcome.EXECUTED
-        assert len(state.anomalies) == 4  # both, and a refusal of each
-        assert await w.submit("zhuhai", asked) == first
-        await honest_goes_on(w, first.exchange)
-
-
-async def write_as(
-    core: Core, origin: str, exchange: str, raw: bytes, beside: Beside | None
-) -> None:
-    await core.store.record(Record((Append(origin, raw, exchange, beside),)))
-
-
-async def test_a_peer_cannot_take_over_an_exchange_of_ours(tmp_path: Path) -> None:
-    """Macao answers a request of Zhuhai with a request of its own under the same exchange id."""
-    async with two(tmp_path) as w:
-        wire = w.wire("zhuhai", "macao")
-        wire.open.clear()
-        caller = asyncio.create_task(w.submit("zhuhai", query()))
-        store = w.nodes["zhuhai"].core.store
-        await until(lambda: store.size(wire.origin) == 1)
-        mine = decode(store.reader.entries(wire.origin, 0, 1)[0])
-        assert isinstance(mine, Request)
-        macao = w.nodes["macao"].core
-        theirs = replace(mine, sender="mo.fss", recipient="cn.zhuhai.hrss")
-        await write(macao, macao.topology.data_out("zhuhai", 0), theirs)
-        await until(lambda: refusals(w, "zhuhai", leaf_hex(theirs.encode())) == ["ENTRY_INVALID"])
-        wire.open.set()
-        wire.grown.set()
-        finished = await caller
-        # Macao itself now sees its own id in use and refuses; Zhuhai's caller hears just that.
-        assert finished.outcome is Outcome.NOT_EXECUTED
-        await honest_goes_on(w, mine.exchange)
-
-
-async def test_a_third_node_cannot_use_an_exchange_id_of_another(tmp_path: Path) -> None:
-    names = ("zhuhai", "macao", "hengqin")
-    async with world(tmp_path, {"macao": fund}, names) as w:
-        first = await w.submit("hengqin", query())
-        await w.settle()
-        core = w.nodes["zhuhai"].core
-        stolen = Request(
-            at=now(), exchange=first.exchange, sender="cn.zhuhai.hrss", recipient="mo.fss",
-            service="s", method="m", purpose="p", control=0,
-            not_after="2999-01-01T00:00:00.000Z", sealed=SEALED, verdict=VERDICT,
-        )  # fmt: skip
-        await write(core, core.topology.data_out("macao", 0), stolen)
-        await w.settle()
-        assert refusals(w, "macao", leaf_hex(stolen.encode())) == ["ENTRY_INVALID"]
-        state = w.agree({first.exchange}).outcomes[first.exchange]
-        assert state.outcome is Outcome.EXECUTED
-        assert (await w.submit("hengqin", query())).outcome is Outcome.EXECUTED
-        await w.settle()
-        w.agree({first.exchange})
-
+from xbgateway.model.record import Append, Record
 
 # ---- answers that are not right ----------------------------------------------------------------
 
@@ -173,6 +89,17 @@ EARLIER: dict[str, tuple[Callable[[str, str], list[Any]], Outcome | None]] = {
         Outcome.UNKNOWN,
     ),
     "an answer without acceptance": (lambda x, leaf: [ending(x, leaf)], None),
+    "accepted while it is held": (
+        lambda x, leaf: [
+            Held(
+                at=now(), exchange=x, request=leaf, role="officer", rules=(), deadline=now(),
+                verdict=VERDICT,
+            ),
+            Accepted(at=now(), exchange=x, request=leaf, control=0, verdict=VERDICT),
+            ending(x, leaf),
+        ],
+        None,
+    ),
     "an answer before its acceptance": (
         lambda x, leaf: [
             Answer(at=now(), exchange=x, request=leaf, status="unknown", control=0),
@@ -281,3 +208,84 @@ async def test_an_answer_that_is_altered_is_kept_from_the_caller(tmp_path: Path)
             assert finished.reason == reason
             assert finished.payload is None
         await honest_goes_on(w)
+
+
+ERRORS = {
+    "no code": b"x",
+    "nothing": b"",
+    "no line": b"5",
+    "code OK": b"0\nfine",
+    "a code that gRPC does not have": b"17\nno",
+    "a code in other digits": "\u0665\nno".encode(),
+    "a code with a blank": b" 5\nno",
+    "a longer text than a service may say": b"5\n" + b"x" * 513,
+    "a text that is none": b"5\n\xff\xfe",
+}
+
+
+async def test_an_error_that_is_none_is_kept_from_the_caller(tmp_path: Path) -> None:
+    """Rightly sealed, and not what an error of a service looks like."""
+    async with two(tmp_path) as w:
+        w.nodes["macao"].service.error = (5, "no such person")
+        legs: Any = w.nodes["macao"].core.gateway._legs
+        seal = legs.seal
+        for what, payload in ERRORS.items():
+
+            def sealing(
+                draft: Any, peer: str, raw: bytes, _told: bytes, at: Any, payload: bytes = payload
+            ) -> Any:
+                return seal(draft, peer, raw, payload, at)
+
+            legs.seal = sealing
+            async with asyncio.timeout(5):
+                finished = await w.submit("zhuhai", query())
+            assert finished.outcome is Outcome.EXECUTED_ANSWER_WITHHELD, what
+            assert finished.reason == "MESSAGE_UNDECODABLE", what
+            assert finished.service_code is None, what
+        del legs.seal
+        w.nodes["macao"].service.error = None
+        await honest_goes_on(w)
+
+
+async def test_a_confirmation_of_somebody_elses_exchange_takes_no_answer_away(
+    tmp_path: Path,
+) -> None:
+    """Neither a third node's, nor the receiver's own, before the answer has even left."""
+    names = ("zhuhai", "macao", "hengqin")
+    async with world(tmp_path, {"macao": fund}, names) as w:
+        wire = w.wire("macao", "hengqin")
+        wire.tamper = lambda _group: None
+        caller = asyncio.create_task(w.submit("hengqin", query()))
+        macao, zhuhai, hengqin = (w.nodes[n].core for n in ("macao", "zhuhai", "hengqin"))
+        await until(lambda: macao.store.size(wire.origin) == 2)  # accepted and answered
+        exchange = w.nodes["macao"].service.asked[0]
+        final = Final(at=now(), exchange=exchange, answer="0" * 64, status="released")
+        await write(zhuhai, zhuhai.topology.data_out("macao", 0), final)
+        await until(lambda: macao.store.size(macao.topology.data_in("zhuhai", 0)) == 1)
+        assert macao.store.reader.open_exchanges() == [exchange]
+        # A confirmation by Macao is none: it releases nothing of Hengqin's request.
+        await write(zhuhai, zhuhai.topology.data_out("hengqin", 0), final)
+        await until(lambda: hengqin.store.size(hengqin.topology.data_in("zhuhai", 0)) == 1)
+        assert hengqin.store.reader.open_exchanges() == [exchange]
+        macao.store._tails._groups[wire.origin].clear()
+        wire.tamper = None
+        assert (await caller).outcome is Outcome.EXECUTED
+        await w.settle()
+        w.agree({exchange})
+
+
+async def test_a_receiver_that_confirms_itself_takes_no_request_away(tmp_path: Path) -> None:
+    async with two(tmp_path) as w:
+        wire, zhuhai, macao = w.wire("zhuhai", "macao"), *(w.nodes[n].core for n in w.nodes)
+        wire.tamper = lambda _group: None
+        caller = asyncio.create_task(w.submit("zhuhai", query()))
+        await until(lambda: zhuhai.store.size(wire.origin) == 1)
+        [exchange] = zhuhai.store.reader.open_exchanges()
+        final = Final(at=now(), exchange=exchange, answer="0" * 64, status="released")
+        await write(macao, macao.topology.data_out("zhuhai", 0), final)
+        await until(lambda: zhuhai.store.size(zhuhai.topology.data_in("macao", 0)) == 1)
+        assert zhuhai.store.reader.open_exchanges() == [exchange]
+        wire.tamper = None
+        assert (await caller).outcome is Outcome.EXECUTED
+        await w.settle()
+        w.agree({exchange})

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from tests.faults.evil import (
@@ -29,9 +29,11 @@ from tests.faults.evil import (
     until,
     write,
 )
-from tests.harness.corridors import query
+from tests.harness.corridors import TOKEN, query
 from tests.harness.simulator import Wire
 
+from xbgateway.api.socialsecurity.v1 import contribution_pb2 as c
+from xbgateway.core import Core
 from xbgateway.exchange.stages import Declaration
 from xbgateway.model.clock import instant
 from xbgateway.model.entry import (
@@ -230,6 +232,49 @@ async def test_content_that_was_not_declared(tmp_path: Path) -> None:
             del legs.seal
         assert not w.nodes["macao"].service.asked
         await honest_goes_on(w)
+
+
+def lying(core: Core, word: str) -> None:
+    """The evil node asks its law about what it declares, and takes nothing out of what it sends."""
+    legs: Any = core.gateway._legs
+    moment, minimise = type(legs).moment, type(legs).minimise
+
+    def whole(decided: Any, content: Any) -> Any:
+        decision = replace(decided.decision, fields=())
+        return minimise(legs, replace(decided, decision=decision), content)
+
+    def said(*values: Any, **more: Any) -> Any:
+        return moment(legs, *values[:4], word, *values[5:], **more)
+
+    legs.moment, legs.minimise = said, whole
+
+
+async def test_real_people_declared_as_made_up(tmp_path: Path) -> None:
+    """GW-SYN-1 is judged on what the other side declares; its content says otherwise."""
+
+    def person(_path: str, _payload: bytes) -> bytes:
+        real = c.InsuredPerson(fss_no="REAL99")
+        return c.QueryContributionsResponse(pid_token=TOKEN, person=real).SerializeToString()
+
+    asked = c.QueryContributionsRequest(pid_token=TOKEN, fss_no="REAL99").SerializeToString()
+    async with two(tmp_path) as w:
+        for word in ("synthetic", "none"):
+            lying(w.nodes["zhuhai"].core, word)
+            finished = await w.submit("zhuhai", replace(query(), payload=asked))
+            assert finished.outcome is Outcome.NOT_EXECUTED
+            assert finished.reason == "CONTENT_UNDECLARED"
+        honest = cast("Any", w.nodes["zhuhai"].core.gateway._legs)
+        del honest.moment, honest.minimise
+        assert not w.nodes["macao"].service.asked
+        w.nodes["macao"].service.answer = person
+        for word in ("synthetic", "none"):
+            lying(w.nodes["macao"].core, word)
+            finished = await w.submit("zhuhai", query())
+            assert finished.outcome is Outcome.EXECUTED_ANSWER_WITHHELD
+            assert finished.reason == "CONTENT_UNDECLARED"
+            assert finished.payload is None
+        await w.settle()
+        w.agree()
 
 
 async def test_both_declaration_and_entry_for_a_party_of_another_node(tmp_path: Path) -> None:

@@ -82,6 +82,36 @@ async def test_another_body_under_a_used_request_id_is_refused(tmp_path: Path) -
         w.agree()
 
 
+async def test_a_register_that_lost_the_service_takes_no_answer_away(tmp_path: Path) -> None:
+    def no_service(document: dict[str, Any]) -> None:
+        for kind in ("services", "scenarios"):
+            document[kind] = [r for r in document[kind] if "ContributionService" not in str(r)]
+        known = {None, *(scenario["id"] for scenario in document["scenarios"])}
+        document["instruments"] = [
+            one for one in document["instruments"] if one.get("scenario") in known
+        ]
+
+    async with world(tmp_path, {"macao": fund}) as w:
+        asked = query()
+        first = await w.submit("zhuhai", asked)
+        await w.settle()
+        await w.crash("zhuhai")
+        w.registers["zhuhai"] = w._register(no_service)
+        await w.start("zhuhai")
+        assert await w.submit("zhuhai", asked) == first
+        with pytest.raises(Refused) as caught:
+            await w.submit("zhuhai", replace(asked, payload=b""))
+        assert caught.value.reason is Reason.REQUEST_ID_REUSED
+        with pytest.raises(Refused) as caught:
+            await w.submit("zhuhai", query())
+        assert caught.value.reason is Reason.SERVICE_UNKNOWN
+        with pytest.raises(Refused) as caught:
+            await w.submit("zhuhai", replace(asked, request_id="none"))
+        assert caught.value.reason is Reason.REFERENCE_MALFORMED
+        await w.settle()
+        w.agree()
+
+
 async def test_another_body_while_the_first_still_runs_is_refused(tmp_path: Path) -> None:
     async with world(tmp_path, {"macao": fund}) as w:
         asked = query()

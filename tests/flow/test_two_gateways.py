@@ -177,6 +177,16 @@ async def test_an_error_of_the_service_is_passed_on(tmp_path: Path) -> None:
         assert w.agree().outcomes[finished.exchange].failed
 
 
+async def test_of_a_long_error_the_beginning_is_passed_on(tmp_path: Path) -> None:
+    async with world(tmp_path, {"macao": fund}) as w:
+        w.nodes["macao"].service.error = (99, "x" + "查" * 400)
+        finished = await w.submit("zhuhai", query())
+        assert finished.service_code == 2  # unknown: gRPC has no code 99
+        assert finished.sentence == "x" + "查" * 170
+        await w.settle()
+        w.agree()
+
+
 async def test_a_service_that_is_away_was_not_called(tmp_path: Path, monkeypatch: Any) -> None:
     async def away() -> None:
         raise NotReached

@@ -10,6 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from xbgateway.core import Core
+from xbgateway.exchange.erasing import was_erased
 from xbgateway.model.entry import Verdict, decode, leaf_hex
 from xbgateway.model.errors import Refused
 from xbgateway.model.origins import parse
@@ -135,6 +136,9 @@ def _check_evidence(core: Core, strange: Collection[str]) -> None:
             assert documents is not None, f"{core.node}: no decision for {entry}"
             digests = tuple(hashlib.sha256(document).hexdigest() for document in documents)
             assert digests == (verdict.input, verdict.decision), f"{core.node}: {entry}"
+            mine = reader.exchange_row(exchange)
+            if mine is not None and mine[2] is None:
+                continue  # erased, by rule
             kept = reader.facts(exchange, verdict.facts)
             assert kept is not None, f"{core.node}: no facts for {entry}"
             row = reader.exchange_row(exchange)
@@ -151,6 +155,8 @@ def _check_results(core: Core, states: dict[str, State]) -> None:
         if row is None or row[0] is None:
             continue
         told = core.gateway._outbound.result(exchange)
+        if told is None and was_erased(_of(core, exchange), core.node):
+            continue
         if told is None:
             assert state.outcome not in TERMINAL or not state.finished, f"{exchange}: no result"
             continue

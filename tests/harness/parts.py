@@ -4,14 +4,24 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from xbgateway.core import NodeKeys, cosigner_name
 from xbgateway.exchange.ports import Answered
+from xbgateway.model.clock import SystemClock
 from xbgateway.seal import RestKey, SealingKey, SealingKeyRing, keyed_hash
 from xbgateway.tlog import Cosigner, NoteSigner
+
+
+class Later:
+    """A clock that a test can put forward."""
+
+    def __init__(self) -> None:
+        self.by = timedelta()
+        self.clock = SystemClock(lambda: datetime.now(UTC) + self.by)
 
 
 @dataclass

@@ -252,9 +252,13 @@ class World:
         store._broken = store._broken or Fatal(Reason.INTERNAL, "the node was killed")
         mine = [o for o, wire in self.wires.items() if name in (wire.writer, wire.reader)]
         tasks = [self._tasks.pop(o) for o in mine if o in self._tasks]
-        tasks += [*gateway._tasks, *(task for _, task in gateway._outbound._running.values())]  # type: ignore[list-item]
+        outbound = gateway._outbound
+        tasks += [*gateway._acting.values(), *(task for _, task in outbound._beginning.values())]  # type: ignore[list-item]
         for task in tasks:
             task.cancel()
+        for waiting in outbound._flights._waiting.values():
+            for caller in waiting:
+                caller.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await store.stop()
         node.core.snapshot.close()
@@ -310,7 +314,8 @@ class World:
                 writer, reader = self.nodes[wire.writer].core, self.nodes[wire.reader].core
                 if writer.store.size(wire.origin) != reader.store.size(wire.origin):
                     return False
-        return not any(list(node.core.store.reader.pending()) for node in self.nodes.values())
+        stores = [node.core.store for node in self.nodes.values() if node.up]
+        return all(s.quiet and not list(s.reader.pending()) for s in stores)
 
     async def stop(self) -> None:
         for task in self._tasks.values():

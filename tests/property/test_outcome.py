@@ -151,12 +151,26 @@ def test_an_end_is_the_end_whatever_is_appended(story: list[Placed], junk: list[
         # The sender may confirm once; and a home-log refusal is of an exchange that never opened.
         if not isinstance(p.entry, Final)
         and (state.outcome is not Outcome.REFUSED or p.position.origin.endswith("/home"))
-        and not (_opens(p) and p.position.writer == "zhuhai")
     ]
     after = outcome([*story, *later], "zhuhai")
     assert after.outcome is state.outcome
     assert after.reason == state.reason
     assert after.evidence == state.evidence
+
+
+@given(stories(), st.sampled_from((OUT, *ORIGINS[2:])), st.sampled_from([0, 1]))
+@settings(max_examples=scaled(120), deadline=None)
+def test_an_end_is_the_end_though_its_id_is_used_again(
+    story: list[Placed], origin: str, kind: int
+) -> None:
+    """By the sender itself: further down in the lane, or anywhere in a log that held none of it."""
+    state = outcome(story, "zhuhai")
+    if state.outcome not in TERMINAL - {Outcome.REFUSED}:
+        return
+    ends = [p.position.index + 1 for p in story if p.position.origin == origin]
+    again = make.placed(origin, max(ends, default=0), replace(KINDS[kind], at="2027" + WHEN[4:]))
+    after = outcome([*story, again], "zhuhai")
+    assert (after.outcome, after.evidence) == (state.outcome, state.evidence)
 
 
 def _opens(placed: Placed) -> bool:
@@ -167,7 +181,7 @@ def _opens(placed: Placed) -> bool:
 @settings(max_examples=scaled(120), deadline=None)
 def test_only_the_receivers_entries_end_an_exchange(story: list[Placed]) -> None:
     own = [p for p in story if p.position.writer == "zhuhai"]
-    if any(_opens(p) for p in own):
+    if any(_opens(p) for p in own if p.position.origin == OUT):
         assert outcome(own, "zhuhai").outcome in {
             Outcome.PENDING,
             Outcome.HELD,

@@ -1,4 +1,4 @@
-"""Step 1 of both paths and the gathering of facts: what is asked, of whom, about what.
+"""Admission on both paths and the gathering of facts: what is asked, of whom, about what.
 
 Reads registers and the catalogue, which are values in memory, and counters; writes nothing.
 """
@@ -7,11 +7,12 @@ from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
-from xbgateway.model.clock import LOCAL, instant, parse_instant, uuid7
+from xbgateway.model.clock import LOCAL, instant, parse_instant
 from xbgateway.model.decision import Finding
 from xbgateway.model.errors import Reason, Refused
 from xbgateway.model.facts import Facts, Leg, Standing
 from xbgateway.model.limits import INLINE_PAYLOAD_BYTES_MAX
+from xbgateway.model.origins import exchange_id
 from xbgateway.model.outcome import Outcome
 from xbgateway.model.record import Count, Effect
 from xbgateway.policy.memo import Decider
@@ -34,12 +35,19 @@ PERSON_DAY = "queries_person_day"
 REQUESTER_HOUR = "queries_requester_hour"
 _THRESHOLDS = {PERSON_DAY: "rate_person_day", REQUESTER_HOUR: "rate_requester_hour"}
 _NO_END = 2**53
+# What content may turn out to be, by what its declaration says of the identifiers in it.
+_CARRIES = {
+    "none": ("none",),
+    "synthetic": ("none", "synthetic"),
+    "real": ("none", "real"),
+    "mixed": ("none", "synthetic", "real", "mixed"),
+}
 
 
 class Admission:
     """What this node knows of parties, services and scenarios, as questions."""
 
-    def __init__(  # noqa: PLR0917 - composed once, in app.py
+    def __init__(  # noqa: PLR0917 - composed once, in core.py
         self,
         node: str,
         register: Register,
@@ -57,12 +65,15 @@ class Admission:
         self._records = records
         self._counting_key = counting_key
 
-    def admit(self, submission: Submission, fingerprint: bytes, now: datetime) -> Admitted:
+    def admit(
+        self, submission: Submission, fingerprint: bytes, now: datetime, lane: int
+    ) -> Admitted:
         """Check what is asked; decode what is carried. ``fingerprint`` is the submission's.
+
+        ``lane`` is the exchange's own.
 
         Raises ``Refused`` with a reason of its own for each thing that is wrong.
         """
-        _check_request_id(submission.request_id)
         for name in ("purpose", "scenario", "sent_at"):
             if not getattr(submission, name):
                 raise Refused(
@@ -85,7 +96,8 @@ class Admission:
         recipient = self._recipient(submission)
         content = parse(method.request, submission.payload)
         return Admitted(
-            exchange=uuid7(now, random_bytes(10)),
+            exchange=exchange_id(now, random_bytes(10), lane),
+            lane=lane,
             now=now,
             submission=submission,
             fingerprint=fingerprint,
@@ -279,13 +291,20 @@ class Admission:
         return parse(method.request if leg == "request" else method.answer, payload)
 
     def check_content(self, declaration: Declaration, payload: bytes, leg: Leg) -> Content:
-        """The opened content carries nothing that its declaration does not name.
+        """The opened content carries nothing that its declaration does not name or say.
+
+        Less is no contradiction: what the sender's law took out or masked was counted before.
 
         Raises ``Refused``: ``CONTENT_UNDECLARED``, or what :func:`parse` raises.
         """
         content = self.content(declaration, payload, leg)
         undeclared = sorted(set(content.paths()) - set(declaration.fields))
-        if undeclared or len(content.subject_tokens()) > declaration.subjects:
+        kinds = _CARRIES.get(declaration.synthetic, ())
+        if (
+            undeclared
+            or len(content.subject_tokens()) > declaration.subjects
+            or synthetic_verdict(content.identifiers()) not in kinds
+        ):
             raise Refused(
                 Reason.CONTENT_UNDECLARED,
                 f"the {leg} carries more than it declares",
@@ -317,7 +336,8 @@ class Admission:
                 return f"the service was called, its answer is withheld: {reason}"
 
 
-def _check_request_id(text: str) -> None:
+def check_request_id(text: str) -> None:
+    """Raises ``Refused``: ``REQUEST_ID_MISSING`` or ``REFERENCE_MALFORMED``."""
     if not text:
         raise Refused(Reason.REQUEST_ID_MISSING, "the submission has no request_id")
     try:

@@ -2,7 +2,8 @@
 
 The answer is a transfer of its own, decided, minimised and sealed like any other. The service is
 asked again only where it honours the exchange id; where nobody can say whether it acted, the
-entry says so and a person has to look.
+entry says so and a person has to look. An acceptance that is found at a start is one of these:
+whoever wrote it may have called, so from there no way leads to ``not_called``.
 """
 
 import asyncio
@@ -14,9 +15,11 @@ from xbgateway.model.entry import Answer, Request, leaf_hex
 from xbgateway.model.errors import Reason, Refused, Unavailable
 from xbgateway.model.limits import DEADLINE_S_MAX, SERVICE_REACH_S_MAX
 from xbgateway.model.record import Pending
+from xbgateway.register import MethodEntry
 from xbgateway.seal import open_at_rest
 
 from .admission import Admission
+from .failures import pack_error
 from .legs import Legs
 from .ports import Answered, EffectUnknown, Ledger, Meter, NotReached, Services
 from .stages import Declaration
@@ -67,13 +70,7 @@ class Delivery:
 
     async def deliver(self, pending: Pending, opened: Opened, *, again: bool) -> None:
         """Steps 6 to 9. After a crash the service is asked again only if it honours the id."""
-        method = self._admission.method(opened.declaration)
-        honours = method.honours_exchange_id
-        answered: Answered | Reason = Reason.EXCHANGE_UNKNOWN_EFFECT
-        if not again or honours:
-            started = time.perf_counter()
-            answered = await self._call(opened, method.path, repeat=honours)
-            self._meter.step("deliver", time.perf_counter() - started)
+        answered = await self._asked(opened, again=again)
         # The service has spoken: its word is kept until this node can decide on it and record it;
         # to begin again would be to call a second time.
         delay_s = 0.05
@@ -108,8 +105,23 @@ class Delivery:
         except Refused as refused:
             await self._withhold(pending, opened, refused, now)
 
-    async def _call(self, opened: Opened, path: str, *, repeat: bool) -> Answered | Reason:
+    async def _asked(self, opened: Opened, *, again: bool) -> Answered | Reason:
         """The service's word, or why there is none: it was never reached, or nobody can say."""
+        try:
+            method = self._admission.method(opened.declaration)
+        except Refused as refused:  # a register that no longer has it came into use meanwhile
+            return Reason.EXCHANGE_UNKNOWN_EFFECT if again else refused.reason
+        if again and not method.honours_exchange_id:
+            return Reason.EXCHANGE_UNKNOWN_EFFECT
+        started = time.perf_counter()
+        answered = await self._call(opened, method, unsure=again)
+        self._meter.step("deliver", time.perf_counter() - started)
+        return answered
+
+    async def _call(
+        self, opened: Opened, method: MethodEntry, *, unsure: bool
+    ) -> Answered | Reason:
+        """Ask until there is a word. ``unsure``: an earlier run may have been heard already."""
         entry = opened.entry
         metadata = [
             ("xb-exchange-id", entry.exchange),
@@ -120,21 +132,21 @@ class Delivery:
             metadata.append(("xb-case-id", opened.declaration.case_id))
         last = parse_instant(entry.not_after)
         reach_by = min(last, self._clock.now() + timedelta(seconds=SERVICE_REACH_S_MAX))
-        delay_s, unsure = 0.05, False
+        delay_s = 0.05
         while True:
             left_s = ((last if unsure else reach_by) - self._clock.now()).total_seconds()
             if left_s <= 0:
                 return Reason.EXCHANGE_UNKNOWN_EFFECT if unsure else Reason.SERVICE_UNAVAILABLE
             try:
                 return await self._services.call(
-                    path, opened.payload, metadata, min(left_s, DEADLINE_S_MAX)
+                    method.path, opened.payload, metadata, min(left_s, DEADLINE_S_MAX)
                 )
-            except Refused as refused:
-                return refused.reason  # no address is known for it here
+            except Refused as refused:  # no address is known for it here
+                return Reason.EXCHANGE_UNKNOWN_EFFECT if unsure else refused.reason
             except NotReached:
                 pass
             except EffectUnknown:
-                if not repeat:
+                if not method.honours_exchange_id:
                     return Reason.EXCHANGE_UNKNOWN_EFFECT
                 unsure = True
             await asyncio.sleep(delay_s)
@@ -151,7 +163,7 @@ class Delivery:
             facts = self._admission.least_facts(standing, declaration, at)
             decided = await self._legs.decide(facts)
             refuse_denied(decided, "answer")
-            payload = f"{answered.code}\n{answered.message}".encode()
+            payload = pack_error(answered.code, answered.message)
             fields: tuple[str, ...] = ()
             dropped: tuple[str, ...] = ()
             masked: tuple[str, ...] = ()

@@ -13,12 +13,13 @@ from typing import Any, Protocol
 
 import structlog
 
-from xbgateway.model.clock import LOCAL, Clock, instant
+from xbgateway.model.clock import Clock, instant
 from xbgateway.model.entry import (
     Accepted,
     Activation,
     Anchor,
-    Erasure,
+    Expired,
+    Held,
     KeyBundle,
     Refused_,
     Register,
@@ -26,13 +27,12 @@ from xbgateway.model.entry import (
     decode,
 )
 from xbgateway.model.errors import GatewayError, Reason, Refused, Unavailable
-from xbgateway.model.limits import SEALING_KEY_DAYS
+from xbgateway.model.limits import ENTRIES_ACTED_ON_MAX, SEALING_KEY_DAYS
 from xbgateway.model.origins import is_data
 from xbgateway.model.outcome import Placed, State, outcome
 from xbgateway.model.record import (
     Append,
     Effect,
-    Erase,
     KeepRegister,
     KeepRevision,
     Pending,
@@ -41,6 +41,7 @@ from xbgateway.model.record import (
 from xbgateway.seal import KeyBundle as Bundle
 from xbgateway.seal import SealingKeyRing
 
+from .erasing import Erasing
 from .inbound import Inbound
 from .legs import Legs
 from .outbound import Outbound
@@ -91,7 +92,7 @@ class View:
 class Gateway:
     """The paths of one node. ``recover`` once, then ``call``; ``run`` keeps its loops."""
 
-    def __init__(  # noqa: PLR0917 - composed once, in app.py
+    def __init__(  # noqa: PLR0917 - composed once, in core.py
         self,
         outbound: Outbound,
         replies: Replies,
@@ -112,7 +113,9 @@ class Gateway:
         self._ring = ring
         self._clock = clock
         self._prove = prove
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._acting: dict[tuple[str, int], asyncio.Task[None]] = {}  # by origin and index
+        self._left_waiting = False
+        self._erasing = Erasing(ledger, topology, clock)
         self._anchored = -1
 
     # ---- the edge --------------------------------------------------------------------------
@@ -198,16 +201,45 @@ class Gateway:
         for index, entry in enumerate(group.entries, start=first):
             if isinstance(entry, Accepted) and data:
                 self._replies.accepted(entry, group.origin, index)
+            elif isinstance(entry, Held | Refused_ | Expired) and data:
+                self._replies.said(entry.exchange)
             elif isinstance(entry, KeyBundle) and group.origin.endswith("/control"):
                 self.announced(group.origin, entry)
         for pending in group.pending:
             self.act(pending)
 
     def act(self, pending: Pending) -> None:
-        """Start the path that a mirrored entry belongs to, on a task that this node owns."""
-        task = asyncio.get_running_loop().create_task(self._act(pending))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        """Start the path that a mirrored entry belongs to, on a task that this node owns.
+
+        One task for each entry, and a bounded number of them: the others' rows wait in the store.
+        """
+        key = (pending.position.origin, pending.position.index)
+        if key in self._acting:
+            return
+        if len(self._acting) >= ENTRIES_ACTED_ON_MAX:
+            self._left_waiting = True
+            return
+        task = self._acting[key] = asyncio.get_running_loop().create_task(self._act(pending))
+        task.add_done_callback(lambda _done: self._acted(key))
+
+    def _acted(self, key: tuple[str, int]) -> None:
+        del self._acting[key]
+        if self._left_waiting and len(self._acting) <= ENTRIES_ACTED_ON_MAX // 2:
+            self._left_waiting = False
+            self._take_up(held=False)
+
+    def _take_up(self, *, held: bool) -> None:
+        """Act on rows that wait in the store, read one by one, as far as there is room."""
+        for position, step in self._ledger.reader.waiting():
+            key = (position.origin, position.index)
+            if (step == "held") is not held or key in self._acting:
+                continue
+            if len(self._acting) >= ENTRIES_ACTED_ON_MAX:
+                self._left_waiting = True
+                return
+            pending = self._ledger.reader.pending_at(position)
+            if pending is not None:
+                self.act(pending)
 
     async def _act(self, pending: Pending) -> None:
         """Try until it is done: what this node cannot do now it does later, it is not lost."""
@@ -233,10 +265,10 @@ class Gateway:
             await asyncio.sleep(delay_s)
             delay_s = min(delay_s * 2, 30.0)
             # What was recorded before it failed stands: go on from there, never from the start.
-            on_record = {p.position: p for p in self._ledger.reader.pending()}
-            if pending.position not in on_record:
+            on_record = self._ledger.reader.pending_at(pending.position)
+            if on_record is None:
                 return
-            pending = on_record[pending.position]
+            pending = on_record
 
     def announced(self, origin: str, entry: KeyBundle) -> None:
         """A peer's sealing key, as its control lane says it."""
@@ -264,9 +296,7 @@ class Gateway:
                 self.announced(self._topology.control_in(peer), entry)
         await self._in_use(register, revision)
         await self.announce_key()
-        for pending in list(self._ledger.reader.pending()):
-            if pending.step != "held":
-                self.act(pending)
+        self._take_up(held=False)
 
     async def _in_use(self, register: tuple[str, bytes], revision: tuple[str, bytes]) -> None:
         """Tell every peer in its control lane which register and revision are in use here."""
@@ -335,28 +365,8 @@ class Gateway:
         self._anchored = size
 
     async def erase(self, exchange: str, ground: str) -> bool:
-        """Erase an exchange's payload and result here; its facts too once law lets them go.
-
-        Every proof stays valid: the logs hold digests only. ``True`` where the key was destroyed.
-        Raises ``Refused(EXCHANGE_UNKNOWN)``.
-        """
-        reader, now = self._ledger.reader, self._clock.now()
-        if reader.exchange_row(exchange) is None:
-            raise Refused(Reason.EXCHANGE_UNKNOWN, "no such exchange at this node")
-        today = now.astimezone(LOCAL).date().isoformat()
-        everything = today > (reader.evidence_until(exchange) or "")
-        entry = Erasure(at=instant(now), exchange=exchange, ground=ground)
-        append = Append(self._topology.home, entry.encode(), exchange)
-        await self._ledger.record(Record((append,), (Erase(exchange, everything),)))
-        return everything
-
-    async def erase_due(self) -> int:
-        """Carry out ``data_keep``: payloads whose time is over go, by themselves."""
-        today = self._clock.now().astimezone(LOCAL).date().isoformat()
-        due = self._ledger.reader.payload_due(today, 100)
-        for exchange in due:
-            await self.erase(exchange, "data_keep")
-        return len(due)
+        """Erase what is kept of an exchange; see :meth:`Erasing.erase`."""
+        return await self._erasing.erase(exchange, ground)
 
     async def run(self) -> None:
         """Keep going: anchor every second where the home log changed, expire unanswered holds."""
@@ -368,16 +378,14 @@ class Gateway:
                 now = self._clock.now()
                 if swept is None or now - swept > timedelta(minutes=1):
                     swept = now
-                    await self.erase_due()
-                    for pending in list(self._ledger.reader.pending()):
-                        if pending.step == "held":
-                            self.act(pending)
+                    await self._erasing.due()
+                    self._take_up(held=True)
             except GatewayError as error:
                 _log.warning("loop_waits", reason=str(error.reason))
 
     async def drain(self, timeout_s: float) -> None:
         """Let what is under way come to its next durable step; the rest is taken up at start."""
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=timeout_s)
-        for task in self._tasks:
+        if self._acting:
+            await asyncio.wait(self._acting.values(), timeout=timeout_s)
+        for task in self._acting.values():
             task.cancel()

@@ -34,7 +34,8 @@ from xbgateway.model.limits import (
     CONTROL_WAIT_S,
     HOLD_DAYS,
 )
-from xbgateway.model.outcome import outcome
+from xbgateway.model.origins import in_lane
+from xbgateway.model.outcome import Placed, Position
 from xbgateway.model.record import (
     Effect,
     KeepKey,
@@ -55,7 +56,7 @@ from .word import Denied, Opened, Word, refuse_denied
 class Inbound:
     """The inbound path of one node."""
 
-    def __init__(  # noqa: PLR0917 - composed once, in app.py
+    def __init__(  # noqa: PLR0917 - composed once, in core.py
         self,
         admission: Admission,
         legs: Legs,
@@ -102,10 +103,12 @@ class Inbound:
         """Steps 2 to 5. ``None`` where the request ended otherwise: expired or held."""
         leaf, now = leaf_hex(pending.entry), self._clock.now()
         at = instant(now)
+        if self._is_copy(pending, entry, leaf):
+            await self._word.done(pending)
+            return None
         if now > parse_instant(entry.not_after):
             await self._word.record(pending, None, Expired(at, entry.exchange, leaf), [])
             return None
-        self._unseen(pending, entry)
         pending = await self._legs.with_payload(self._peers, entry, pending)
         declaration = self._declaration(pending, entry)
         peer = self._topology.peer_of(pending.position.origin)
@@ -151,18 +154,25 @@ class Inbound:
         await self._word.record(pending, "accepted", accepted, effects)  # 5
         return Opened(entry, leaf, declaration, payload, key, decided.until)
 
-    def _unseen(self, pending: Pending, entry: Request) -> None:
-        """REQ-ENT-6: an exchange id is used once, whoever used it first: a peer or we."""
-        if pending.first:
-            return  # no other entry of it anywhere: the common case, without reading any
-        row = self._ledger.reader.exchange_row(entry.exchange)
-        placed = self._ledger.reader.placed(entry.exchange)
-        openers = [p.position for p in placed if isinstance(p.entry, Request | Hold)]
-        first = outcome(placed, pending.position.writer).request
-        others = [p for p in openers if p.writer != pending.position.writer]
-        ours = row is not None and row[0] is not None
-        if first is None or first.position != pending.position or others or ours:
+    def _is_copy(self, pending: Pending, entry: Request, leaf: str) -> bool:
+        """REQ-ENT-5, REQ-ENT-6: an id is used once, in its own lane, by whomever: a peer or us.
+
+        Raises ``Refused`` where it was used before, so that no two requests of one id are ever
+        judged and its key is kept once. A copy to the byte has the leaf of the earlier request:
+        whoever refuses it refuses that one, so it is passed over.
+        """
+        here = pending.position
+        if not in_lane(here.origin, entry.exchange):
+            raise Refused(Reason.ENTRY_INVALID, "the exchange id is of another lane")
+        if pending.unseen_before:
+            return False  # no other entry of it anywhere: the common case, without reading any
+        reader = self._ledger.reader
+        before = [p for p in reader.placed(entry.exchange) if _opens(p, here)]
+        if any(p.position.origin == here.origin and p.leaf == leaf for p in before):
+            return True
+        if before or reader.exchange_row(entry.exchange) is not None:
             raise Refused(Reason.ENTRY_INVALID, "the exchange id was used before")
+        return False
 
     def _declaration(self, pending: Pending, entry: Request) -> Declaration:
         """The signed declaration says what the entry says, and both are for us."""
@@ -249,3 +259,13 @@ class Inbound:
         if deadlines and now > parse_instant(min(deadlines)):
             expired = Expired(instant(now), entry.exchange, leaf_hex(pending.entry))
             await self._word.record(pending, None, expired, [])
+
+
+def _opens(placed: Placed, here: Position) -> bool:
+    """Whether an entry takes its exchange id away from the request that stands ``here``."""
+    there, entry = placed.position, placed.entry
+    if not isinstance(entry, Request | Hold) or not in_lane(there.origin, entry.exchange):
+        return False
+    if there.origin != here.origin:
+        return True  # another node's, or ours: which of them came first nobody can say any more
+    return isinstance(entry, Request) and there.index < here.index

@@ -16,9 +16,14 @@ from functools import cached_property, lru_cache
 from xbgateway.model.clock import LOCAL, parse_instant
 from xbgateway.model.decision import Decision
 from xbgateway.model.entry import Answer, Request, Sealed, Verdict, header
-from xbgateway.model.errors import Reason, Refused, Unavailable
+from xbgateway.model.errors import Fatal, Reason, Refused, Unavailable
 from xbgateway.model.facts import Facts, Moment, Protection, Standing
-from xbgateway.model.limits import FIRST_KEY_WAIT_S, INLINE_PAYLOAD_BYTES_MAX, STANDINGS_CACHED_MAX
+from xbgateway.model.limits import (
+    DOCUMENTS_REMEMBERED_MAX,
+    FIRST_KEY_WAIT_S,
+    INLINE_PAYLOAD_BYTES_MAX,
+    STANDINGS_CACHED_MAX,
+)
 from xbgateway.model.record import (
     Beside,
     Effect,
@@ -212,6 +217,8 @@ class Legs:
 
     def kept(self, effects: Iterable[Effect]) -> None:
         """The record stands: do not write its content-addressed rows again."""
+        if len(self._kept) > DOCUMENTS_REMEMBERED_MAX:
+            self._kept.clear()  # to write one again changes nothing
         for effect in effects:
             if isinstance(effect, KeepStanding):
                 self._kept.add(effect.digest)
@@ -347,10 +354,17 @@ class Legs:
         return self._rest.new_exchange_key()
 
     def unwrap(self, wrapped: bytes | None) -> bytes:
-        """An exchange's own key. Raises ``Refused(PAYLOAD_ERASED)`` once it was destroyed."""
+        """An exchange's own key.
+
+        Raises ``Refused(PAYLOAD_ERASED)`` once it was destroyed, and ``Fatal`` where this node's
+        rest key does not fit: that is no fault of the exchange, and ends none.
+        """
         if wrapped is None:
             raise Refused(Reason.PAYLOAD_ERASED, "the exchange's key was destroyed")
-        return self._rest.unwrap(wrapped)
+        try:
+            return self._rest.unwrap(wrapped)
+        except Refused as refused:
+            raise Fatal(refused.reason, refused.sentence) from refused
 
 
 @lru_cache(maxsize=256)

@@ -1,8 +1,9 @@
 """From a caller of this node to a service on the other side, and the answer back.
 
-Read this and ``inbound.py`` first: each is one numbered function, values in, values out.
+Read this and ``inbound.py`` first: each path is numbered steps, and the numbers stand beside the
+calls. Freshness is for law to judge (step 3), on the time that the caller says it asked at.
 
-    1 admit      who calls, what, idempotency, freshness, limits
+    1 admit      what was asked before is answered as before; else what, for whom, how large
     2 facts      everything law may ask, read once, with one clock reading
     3 decide     the active revision, both legal systems
     4 minimise   drop and mask what the decision asks
@@ -19,7 +20,6 @@ from datetime import timedelta
 
 from xbgateway.model.clock import Clock, instant
 from xbgateway.model.entry import (
-    Erasure,
     Refused_,
     Request,
     Sealed,
@@ -40,7 +40,8 @@ from xbgateway.model.record import (
 )
 from xbgateway.seal import open_at_rest, seal_at_rest
 
-from .admission import Admission
+from .admission import Admission, check_request_id
+from .erasing import was_erased
 from .flights import Flight, Flights
 from .legs import Decided, Legs
 from .ports import Ledger, Meter
@@ -54,7 +55,7 @@ _BLANK = Sealed("", "", "", 0, "", "", "")
 class Outbound:
     """The outbound path of one node."""
 
-    def __init__(  # noqa: PLR0917 - composed once, in app.py
+    def __init__(  # noqa: PLR0917 - composed once, in core.py
         self,
         admission: Admission,
         legs: Legs,
@@ -70,7 +71,7 @@ class Outbound:
         self._topology = topology
         self._clock = clock
         self._meter = meter
-        self._running: dict[tuple[str, str], tuple[bytes, asyncio.Task[Finished]]] = {}
+        self._beginning: dict[tuple[str, str], tuple[bytes, asyncio.Task[Finished | str]]] = {}
         self._flights = flights
 
     async def call(self, submission: Submission) -> Finished:
@@ -79,43 +80,50 @@ class Outbound:
         Raises ``Refused`` or ``Unavailable`` before acceptance. Cancelling the caller's task
         never cancels the exchange.
         """
-        if submission.validate_only:
-            return await self._run(submission, b"")
-        name = (submission.party, submission.request_id)
         fingerprint = self._admission.fingerprint(submission)
-        running = self._running.get(name)
-        if running is None:
-            task = asyncio.get_running_loop().create_task(self._run(submission, fingerprint))
-            self._running[name] = running = (fingerprint, task)
-            task.add_done_callback(lambda done: self._ran(name, done))
-        elif running[0] != fingerprint:
-            raise _reused("")
-        return await asyncio.shield(running[1])
+        if submission.validate_only:
+            begun = await self._begin(submission, fingerprint)
+        else:
+            begun = await asyncio.shield(self._joined(submission, fingerprint))
+        return begun if isinstance(begun, Finished) else await self._ended(begun)  # 7 .. 10
 
-    def _ran(self, name: tuple[str, str], done: asyncio.Task[Finished]) -> None:
-        self._running.pop(name, None)
+    def _joined(self, submission: Submission, fingerprint: bytes) -> asyncio.Task[Finished | str]:
+        """The task on which a submission begins; one for all who ask with its request id."""
+        name = (submission.party, submission.request_id)
+        beginning = self._beginning.get(name)
+        if beginning is None:
+            task = asyncio.get_running_loop().create_task(self._begin(submission, fingerprint))
+            self._beginning[name] = beginning = (fingerprint, task)
+            task.add_done_callback(lambda done: self._began(name, done))
+        elif beginning[0] != fingerprint:
+            raise _reused("")
+        return beginning[1]
+
+    def _began(self, name: tuple[str, str], done: asyncio.Task[Finished | str]) -> None:
+        self._beginning.pop(name, None)
         if not done.cancelled():
             done.exception()  # whoever still waits has it; nobody waiting is no fault
 
-    async def _run(self, submission: Submission, fingerprint: bytes) -> Finished:
+    async def _begin(self, submission: Submission, fingerprint: bytes) -> Finished | str:
+        """Steps 1 to 6. The exchange that is under way, or its end where it has come already."""
+        check_request_id(submission.request_id)
         try:
-            begun = await self._begin(submission, fingerprint)
+            return await self._new(submission, fingerprint)
         except AlreadyOpen as taken:
-            return await self._again(fingerprint, taken.exchange, taken.fingerprint)
+            return self._again(fingerprint, taken.exchange, taken.fingerprint)
         except GatewayError:
-            # What was accepted once has one answer, whatever registers and law say by now. Asked
-            # only here: that an id is new shows when it is recorded, and it nearly always is.
+            # What was once accepted is not judged by today's registers and law. Asked only here:
+            # that an id is new shows when it is recorded, and it nearly always is.
             known = self._ledger.reader.exchange_of(submission.party, submission.request_id)
             if known is None or submission.validate_only:
                 raise
-            return await self._again(fingerprint, *known)
-        if isinstance(begun, Finished):
-            return begun
-        return await self._flights.wait(begun.exchange)  # 7 .. 10: replies.py
+            return self._again(fingerprint, *known)
 
-    async def _begin(self, submission: Submission, fingerprint: bytes) -> Flight | Finished:
-        """Steps 1 to 6. Raises ``AlreadyOpen`` for a request id that was recorded before."""
-        admitted = self._admission.admit(submission, fingerprint, self._clock.now())  # 1
+    async def _new(self, submission: Submission, fingerprint: bytes) -> Finished | str:
+        """The same for an id that nobody used: raises ``AlreadyOpen`` for any other."""
+        lane = self._topology.lane(submission.party, submission.request_id)
+        admitted = self._admission.admit(submission, fingerprint, self._clock.now(), lane)  # 1
+        self._flights.check_room(self._topology.data_out(admitted.peer, lane))
         for _attempt in range(RECORD_RETRIES_MAX):
             decided = await self._legs.decide(self._admission.facts(admitted))  # 2, 3
             try:
@@ -130,7 +138,7 @@ class Outbound:
             Reason.FACTS_UNSTABLE, "the facts kept changing while the transfer was decided"
         )
 
-    async def _send(self, admitted: Admitted, decided: Decided, permitted: Permitted) -> Flight:
+    async def _send(self, admitted: Admitted, decided: Decided, permitted: Permitted) -> str:
         """Steps 5 and 6: from here on the exchange is accepted and cannot be lost."""
         submission, moment = admitted.submission, decided.facts.moment
         wrapped, key = self._legs.new_key()
@@ -171,14 +179,13 @@ class Outbound:
             draft, admitted.peer, declaration.encode(), permitted.payload, admitted.now
         )
         raw = entry.encode()
-        lane = self._topology.lane(submission.party, submission.request_id)
         flight = Flight(
             exchange=admitted.exchange,
             key=key,
             request_leaf=leaf_hex(raw),
             declaration=declaration,
-            standing=self._admission.standing(declaration, "answer"),
-            lane=self._topology.data_out(admitted.peer, lane),
+            answer_standing=self._admission.standing(declaration, "answer"),
+            lane=self._topology.data_out(admitted.peer, admitted.lane),
             until=decided.until,
         )
         effects: list[Effect] = [
@@ -199,7 +206,7 @@ class Outbound:
             self._flights.forget(flight.exchange)
             raise
         self._legs.kept(effects)
-        return flight
+        return flight.exchange
 
     async def _not_sent(self, admitted: Admitted, decided: Decided) -> Finished:
         """A refusal is an entry too: of the home log, since nothing leaves. Dry runs are none."""
@@ -261,28 +268,32 @@ class Outbound:
 
     # ---- the same request id again -----------------------------------------------------------
 
-    async def _again(self, fingerprint: bytes, exchange: str, taken_by: bytes) -> Finished:
-        """The stored result, or the result of the run that is under way."""
+    def _again(self, fingerprint: bytes, exchange: str, taken_by: bytes) -> Finished | str:
+        """The stored result, or the exchange that is still under way."""
         if fingerprint != taken_by:
             raise _reused(exchange)
         stored = self.result(exchange)
         if stored is not None:
             return stored
-        if any(isinstance(p.entry, Erasure) for p in self._ledger.reader.placed(exchange)):
+        if was_erased(self._ledger.reader.placed(exchange), self._topology.node):
             raise Refused(
                 Reason.PAYLOAD_ERASED, "the stored result was erased", exchange_id=exchange
             )
-        return await asyncio.shield(self._flights.wait(exchange))
+        return exchange
+
+    async def _ended(self, exchange: str) -> Finished:
+        """What becomes of an exchange in steps 7 to 10, on whichever task: see ``replies.py``."""
+        if self._flights.get(exchange) is None:
+            stored = self.result(exchange)  # over by now; else a start of this node fell into it
+            if stored is not None:
+                return stored
+        return await self._flights.ended(exchange)
 
     def result(self, exchange: str) -> Finished | None:
-        """The stored result of an exchange of this node's caller, if it has ended."""
+        """The stored result of an exchange of this node's caller, once ended and until erased."""
         sealed = self._ledger.reader.part(exchange, "result")
         row = self._ledger.reader.exchange_row(exchange)
-        if row is None:
-            return None
-        if sealed is None and row[2] is None:
-            raise Refused(Reason.PAYLOAD_ERASED, "the exchange was erased", exchange_id=exchange)
-        if sealed is None:
+        if row is None or sealed is None:
             return None
         return unpack_finished(open_at_rest(self._legs.unwrap(row[2]), b"result", sealed))
 

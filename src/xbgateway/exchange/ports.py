@@ -30,8 +30,8 @@ class Records(Protocol):
     def evidence_until(self, exchange: str) -> str | None:
         """Local day until which the facts of an exchange have to be kept."""
 
-    def payload_due(self, today: str, limit: int) -> list[str]:
-        """Exchanges whose payload may not be kept any longer."""
+    def payload_due(self, today: str, limit: int, skip: int) -> list[str]:
+        """Exchanges of which something may not be kept any longer, but for the first ``skip``."""
 
     def part(self, exchange: str, part: str) -> bytes | None:
         """A part of an exchange at rest."""
@@ -42,8 +42,11 @@ class Records(Protocol):
     def entries(self, origin: str, start: int, end: int) -> list[bytes]:
         """Entries of a log."""
 
-    def pending(self) -> Iterable[Pending]:
-        """Mirrored entries that wait for this node."""
+    def waiting(self) -> Iterable[tuple[Position, str]]:
+        """Where mirrored entries wait for this node, and at which step."""
+
+    def pending_at(self, position: Position) -> Pending | None:
+        """One mirrored entry that waits for this node, with what came beside it."""
 
     def bundles(self, origin: str) -> list[bytes]:
         """Key bundles of a control lane, own or mirrored, in order."""

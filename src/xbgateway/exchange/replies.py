@@ -26,6 +26,7 @@ from xbgateway.model.record import (
 from xbgateway.seal import seal_at_rest
 
 from .admission import Admission, check_declaration
+from .failures import unpack_error
 from .flights import Flight, Flights
 from .legs import Decided, Legs, refuse_unless_allowed
 from .ports import Ledger, Meter, Peers
@@ -62,8 +63,14 @@ class Replies:
         flight = self._flights.get(entry.exchange)
         if flight is None or flight.accepted is not None or flight.request_leaf != entry.request:
             return
-        if self._topology.reverse(origin) == flight.lane:
+        if not flight.said_before and self._topology.reverse(origin) == flight.lane:
             flight.accepted = index
+
+    def said(self, exchange: str) -> None:
+        """The receiver's log says something else: only the one reading knows what then counts."""
+        flight = self._flights.get(exchange)
+        if flight is not None:
+            flight.said_before = True
 
     async def reply(self, pending: Pending) -> None:
         """Steps 8-10 for one entry of the receiver's log. Normal work and recovery alike."""
@@ -101,7 +108,7 @@ class Replies:
             key=self._legs.unwrap(row[2]),
             request_leaf=state.request.leaf,
             declaration=declaration,
-            standing=self._admission.standing(declaration, "answer"),
+            answer_standing=None,
             lane=state.request.position.origin,
         )
         self._flights.begin(flight)
@@ -133,8 +140,11 @@ class Replies:
         try:
             pending = await self._legs.with_payload(self._peers, entry, pending)
             declaration = check_declaration(pending.declaration, flight.declaration, "answer")
+            standing = flight.answer_standing or self._admission.standing(
+                flight.declaration, "answer"
+            )
             decided = await self._legs.decide(
-                self._admission.declared_facts(flight.standing, declaration, instant(now))
+                self._admission.declared_facts(standing, declaration, instant(now))
             )  # 8
             refuse_unless_allowed(decided.decision, "answer")
             peer = self._topology.peer_of(pending.position.origin)
@@ -162,13 +172,13 @@ class Replies:
     ) -> Finished:
         """Check the content against its declaration and minimise once more, by our own law."""
         if entry.status == "failed":
-            code, _, message = payload.partition(b"\n")
+            code, text = unpack_error(payload)
             return Finished(
                 exchange=flight.exchange,
                 outcome=Outcome.EXECUTED,
                 reason=Reason.SERVICE_FAILED,
-                sentence=message.decode("utf-8", "replace"),
-                service_code=int(code),
+                sentence=text,
+                service_code=code,
                 dropped=by_leg("request", flight.declaration.dropped),
                 masked=by_leg("request", flight.declaration.masked),
             )

@@ -43,6 +43,7 @@ class Admitted:
     """A well-formed submission for a method that exists, with its content decoded."""
 
     exchange: str
+    lane: int
     now: datetime
     submission: Submission
     fingerprint: bytes

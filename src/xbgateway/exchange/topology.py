@@ -38,7 +38,7 @@ class Topology:
         return origins.data(self.peers[peer], peer, self.node, lane)
 
     def lane(self, party: str, request_id: str) -> int:
-        """The lane of an exchange: the same index both ways."""
+        """The lane of a new exchange: the same number both ways."""
         digest = hashlib.sha256(f"{party}\n{request_id}".encode()).digest()
         return int.from_bytes(digest[:8]) % self.lanes
 

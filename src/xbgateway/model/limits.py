@@ -70,6 +70,14 @@ EXCHANGE_TTL_S = 300
 RECORD_RETRIES_MAX = 3
 # Exchanges in flight per node before RESOURCE_EXHAUSTED.
 EXCHANGES_IN_FLIGHT_MAX = 1024
+# Exchanges of a lane that are recorded and wait for the other side, whose callers may be gone: a
+# few KiB of memory each, and eight times what may be in flight. While a peer is away it fills up.
+EXCHANGES_UNDER_WAY_MAX = 8 * EXCHANGES_IN_FLIGHT_MAX
+# Mirrored entries acted on at once, each with its payload; the rest wait as rows. Enough for all
+# that two peers have in flight, both legs; an engine that is down must not fill memory with tasks.
+ENTRIES_ACTED_ON_MAX = 4 * EXCHANGES_IN_FLIGHT_MAX
+# Documents of standings and decisions of which is remembered that they are on record.
+DOCUMENTS_REMEMBERED_MAX = 16_384
 # A register of ten thousand instruments is about 3 MiB; a larger one is a mistake or an attack.
 REGISTER_BYTES_MAX = 4 * 1024 * 1024
 # Values after aliases are expanded: what 4 MiB can hold without any, so aliases cannot multiply.
@@ -87,6 +95,8 @@ CONTROL_WAIT_S = 5.0
 # A service that cannot be reached at all for this long ends the exchange, so that a caller who
 # waits hears of it; a service that may have acted is asked until the exchange's last moment.
 SERVICE_REACH_S_MAX = 10.0
+# What a service may say of its own error; a caller's status carries no longer message.
+SERVICE_ERROR_BYTES_MAX = 512
 # A hold that nobody answers ends after this (eight working days, GW-APPR-1, rounded up to days).
 HOLD_DAYS = 12
 # Reads (Get, List, logs) in flight per node: each is a few store reads, and must not starve calls.

@@ -1,7 +1,14 @@
-"""Names of logs: one place where an origin is made and read (``docs/spec/log.md``)."""
+"""Names of logs: one place where an origin is made and read (``docs/spec/log.md``).
+
+And which data lane an exchange is of: its id says so (REQ-ENT-5), so that one id never has two
+places in the logs between two nodes.
+"""
 
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
+
+from .clock import uuid7
 
 # A node has a few dozen logs, and names them with every entry.
 _KNOWN = 4096
@@ -44,6 +51,16 @@ def data(trust_domain: str, node: str, reader: str, lane: int) -> str:
 def is_data(origin: str) -> bool:
     """Whether a log is a data lane: the only logs that exchanges live in."""
     return parse(origin).lane.isdecimal()
+
+
+def exchange_id(moment: datetime, random: bytes, lane: int) -> str:
+    """A new exchange's id, of ten bytes of ``random``: the last of them gives way to the lane."""
+    return uuid7(moment, random[:9] + bytes((lane,)))
+
+
+def in_lane(origin: str, exchange: str) -> bool:
+    """Whether a log is a data lane of the number that an exchange's id names."""
+    return origin.endswith(f"/lane/{int(exchange[-2:], 16)}")
 
 
 @lru_cache(maxsize=_KNOWN)

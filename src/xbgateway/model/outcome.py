@@ -39,7 +39,7 @@ from .entry import (
     Refused_,
     Request,
 )
-from .origins import parse
+from .origins import in_lane, parse
 from .quick import quick
 
 
@@ -128,26 +128,33 @@ def outcome(entries: Iterable[Placed], sender: str | None = None) -> State:
 def _split(placed: list[Placed], sender: str | None) -> tuple[list[Placed], list[Placed]]:
     """The sender's entries and the receiver's, of the one request that this exchange is about.
 
-    REQ-ENT-5: they stand in one lane and the lane that answers it.
+    REQ-ENT-5: they stand in one lane, which the exchange's id names, and the lane that answers it.
     """
-    openers = [
-        p
-        for p in placed
-        if isinstance(p.entry, Request | Hold) and sender in (None, p.position.writer)
-    ]
+    openers: dict[str, Placed] = {}  # the first in each log that it may stand in
+    for p in placed:
+        origin, entry = p.position.origin, p.entry
+        known = sender in (None, p.position.writer)
+        if known and isinstance(entry, Request | Hold) and in_lane(origin, entry.exchange):
+            openers.setdefault(origin, p)
     if not openers:
         # Refused before anything left: in the home log, which nobody answers.
-        home = [p for p in placed if sender in (None, p.position.writer) and not _lane(p.position)]
+        home = [
+            p
+            for p in placed
+            if isinstance(p.entry, Refused_)
+            and sender in (None, p.position.writer)
+            and not _lane(p.position)
+        ]
         return home, []
     accepted = {
         (_lane(p.position), p.entry.request) for p in placed if isinstance(p.entry, Accepted)
     }
 
     def first(p: Placed) -> tuple[bool, int, str]:
-        # An id that was used twice belongs to the request that was admitted, else to the first.
+        # Of an id that two nodes used, the request that was admitted is read, else the first.
         return ((_back(p.position), p.leaf) not in accepted, p.position.index, p.position.origin)
 
-    opener = min(openers, key=first)
+    opener = min(openers.values(), key=first)
     here, back = opener.position.origin, _back(opener.position)
     return (
         [p for p in placed if p.position.origin == here],

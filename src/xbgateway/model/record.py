@@ -68,7 +68,10 @@ class OpenExchange:
 @quick
 @dataclass(frozen=True, slots=True)
 class KeepKey:
-    """The receiver's own key for an exchange, wrapped; destroying it erases the exchange."""
+    """The receiver's own key for an exchange, wrapped; destroying it erases the exchange.
+
+    Kept once: a second one would leave what rests under the first unreadable, and is an error.
+    """
 
     exchange: str
     key: bytes
@@ -241,7 +244,7 @@ class Pending:
     step: str
     declaration: bytes
     sealed: bytes
-    first: bool = False  # known to be the first entry of its exchange anywhere on record
+    unseen_before: bool = False  # known to be the first entry of its exchange on record anywhere
 
 
 @quick

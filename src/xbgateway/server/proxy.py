@@ -38,7 +38,7 @@ class Proxy(grpc.GenericRpcHandler):
         try:
             self._catalogue().method(service, method)
         except GatewayError as error:
-            return self._refusing(error)
+            return self._refusing(service, method, error)
 
         async def call(payload: bytes, context: Context) -> bytes:
             return await self._call(service, method, payload, context)
@@ -61,11 +61,19 @@ class Proxy(grpc.GenericRpcHandler):
         context.set_trailing_metadata(verdict)
         return b""
 
-    def _refusing(self, error: GatewayError) -> Handler:
-        """Refuses without reading, whatever way the caller streams; who calls is asked first."""
+    def _refusing(self, service: str, method: str, error: GatewayError) -> Handler:
+        """Refuses without reading, whatever way the caller streams; who calls is asked first.
 
-        async def refuse(_requests: AsyncIterator[bytes], context: Context) -> None:
-            self._identities.caller(context)
+        But who has asked before, when the method was registered, gets what was stored then.
+        """
+
+        async def refuse(requests: AsyncIterator[bytes], context: Context) -> AsyncIterator[bytes]:
+            caller = self._identities.caller(context)
+            asked = dict(context.invocation_metadata() or ()).get("xb-request-id")
+            if isinstance(asked, str) and self._path.exchange_of(caller.party, asked.lower()):
+                async for payload in requests:
+                    yield await self._call(service, method, payload, context)
+                    return
             raise type(error)(error.reason, error.sentence, **error.metadata)
 
         return grpc.stream_stream_rpc_method_handler(refuse)

@@ -43,7 +43,7 @@ _RETRY_S: Mapping[Reason, float] = {
 _RETRY_OTHERWISE_S = 1.0
 _ABOUT_EXCHANGE = ("exchange_id", "outcome")
 # A header is percent-encoded, three characters for each byte that is not ASCII.
-_MESSAGE_BYTES_MAX = 512
+_MESSAGE_BYTES_MAX = limits.SERVICE_ERROR_BYTES_MAX
 # What an exchange's end is called where its entries give no reason that we know.
 _ENDS = {
     Outcome.PENDING: Reason.EXCHANGE_PENDING,

@@ -77,7 +77,7 @@ _INSERTS: dict[type[Any], tuple[str, Callable[[Any], tuple[Any, ...]]]] = {
     ),
     KeepKey: (
         (
-            "INSERT OR IGNORE INTO exchanges (id, key, at, evidence_until, payload_until)"
+            "INSERT INTO exchanges (id, key, at, evidence_until, payload_until)"
             " VALUES (?, ?, ?, ?, ?)"
         ),
         lambda e: (exchange_key(e.exchange), e.key, e.at, e.until.evidence, e.until.payload),
@@ -127,15 +127,22 @@ _INSERTS: dict[type[Any], tuple[str, Callable[[Any], tuple[Any, ...]]]] = {
 }
 
 
+# What this node keeps for re-sending an answer, once its sender has confirmed: between two rows of
+# the lane that answers, and of no exchange of a caller of ours, whatever a peer writes.
+RELEASE_ANSWER = (
+    "DELETE FROM beside WHERE exchange = ? AND pos >= ? AND pos < ? AND EXISTS"
+    " (SELECT 1 FROM exchanges e WHERE e.id = beside.exchange AND e.party IS NULL)"
+)
 _MOVE = "UPDATE pending SET step = ? WHERE pos = ?"
 _DONE = ("DELETE FROM pending WHERE pos = ?", "DELETE FROM beside WHERE pos = ?")
+# An erased payload's exchange comes up again when the time of its facts is over too.
 _ERASE = (
-    "UPDATE exchanges SET payload_until = NULL WHERE id = ?",
+    "UPDATE exchanges SET payload_until = evidence_until WHERE id = ?",
     "DELETE FROM parts WHERE exchange = ?",
     "DELETE FROM beside WHERE exchange = ?",
 )
 _ERASE_EVIDENCE = (
-    "UPDATE exchanges SET key = NULL WHERE id = ?",
+    "UPDATE exchanges SET key = NULL, payload_until = NULL WHERE id = ?",
     "DELETE FROM facts WHERE exchange = ?",
 )
 # What somebody in the same transaction may ask for is written at once; all else at its end, in
@@ -145,7 +152,7 @@ LATER = tuple(
     dict.fromkeys(
         (
             *(sql for kind, (sql, _) in _INSERTS.items() if kind not in _AT_ONCE),
-            *(_MOVE, *_DONE, *_ERASE, *_ERASE_EVIDENCE),
+            *(RELEASE_ANSWER, _MOVE, *_DONE, *_ERASE, *_ERASE_EVIDENCE),
         )
     )
 )

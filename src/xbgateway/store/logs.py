@@ -59,6 +59,7 @@ class LogHead:
     signer: NoteSigner | None = None  # own logs
     verifier: NoteVerifier | None = None  # mirrors
     last: Checkpoint | None = None  # mirrors: the checkpoint that the frontier stands at
+    answering: int | None = None  # mirrors of data lanes: row of the own lane that answers it
 
     @property
     def size(self) -> int:

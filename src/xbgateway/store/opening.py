@@ -13,6 +13,7 @@ import apsw
 
 from xbgateway.model.errors import Fatal, Reason
 from xbgateway.model.limits import START_TILES_MAX
+from xbgateway.model.origins import parse
 from xbgateway.tlog import Checkpoint, NoteSigner, NoteVerifier
 from xbgateway.tlog.tiles import TILE_WIDTH
 
@@ -64,7 +65,17 @@ def load_heads(connection: apsw.Connection, specs: Sequence[LogSpec]) -> dict[st
         ).fetchone()
         assert row is not None
         heads[spec.origin] = _head(connection, spec, role, row)
+    own = {_ends(head.origin): head.row for head in heads.values() if head.signer is not None}
+    for head in heads.values():
+        writer, reader, lane = _ends(head.origin)
+        if head.signer is None and lane.isdecimal():
+            head.answering = own.get((reader, writer, lane))
     return heads
+
+
+def _ends(origin: str) -> tuple[str | None, str | None, str]:
+    parts = parse(origin)
+    return parts.writer, parts.reader, parts.lane
 
 
 def _head(connection: apsw.Connection, spec: LogSpec, role: str, row: tuple[Any, ...]) -> LogHead:

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 from uuid import UUID
 
 import apsw
@@ -147,17 +148,31 @@ class Reader:
         sql = "SELECT entry FROM bundles WHERE origin = ? ORDER BY n"
         return [entry for (entry,) in self.connection().execute(sql, (origin,))]
 
-    def pending(self) -> Iterator[Pending]:
-        """Mirrored entries that wait for this node, in the order of their logs."""
+    def waiting(self) -> list[tuple[Position, str]]:
+        """Where mirrored entries wait for this node, in the order of their logs, and their step."""
         origins = self.origins()
-        rows = self.connection().execute(
-            "SELECT p.pos, p.step, e.entry, b.declaration, b.sealed FROM pending p"
-            " JOIN entries e ON e.pos = p.pos LEFT JOIN beside b ON b.pos = p.pos ORDER BY p.pos"
+        rows = self.connection().execute("SELECT pos, step FROM pending ORDER BY pos")
+        return [(_position(origins, pos), step) for pos, step in rows]
+
+    def pending_at(self, position: Position) -> Pending | None:
+        """One mirrored entry that waits for this node, with what came beside it."""
+        row = self._row(position.origin)
+        found = self._rows(
+            "SELECT p.step, e.entry, b.declaration, b.sealed FROM pending p"
+            " JOIN entries e ON e.pos = p.pos LEFT JOIN beside b ON b.pos = p.pos WHERE p.pos = ?",
+            None if row is None else row << INDEX_BITS | position.index,
         )
-        found = list(rows)
-        for pos, step, entry, declaration, sealed in found:
-            position = _position(origins, pos)
-            yield Pending(position, entry, _read(entry), step, declaration or b"", sealed or b"")
+        if not found:
+            return None
+        step, entry, declaration, sealed = cast("tuple[str, bytes, bytes, bytes]", found[0])
+        return Pending(position, entry, _read(entry), step, declaration or b"", sealed or b"")
+
+    def pending(self) -> Iterator[Pending]:
+        """Every mirrored entry that waits for this node, one read for each."""
+        for position, _step in self.waiting():
+            found = self.pending_at(position)
+            if found is not None:
+                yield found
 
     def exchange_row(
         self, exchange: str
@@ -206,10 +221,12 @@ class Reader:
         )
         return found[0][0] if found else None  # type: ignore[return-value]
 
-    def payload_due(self, today: str, limit: int) -> list[str]:
-        """Exchanges whose payload may not be kept any longer."""
+    def payload_due(self, today: str, limit: int, skip: int) -> list[str]:
+        """Exchanges of which something may not be kept any longer, but for the first ``skip``."""
         rows = self.connection().execute(
-            "SELECT id FROM exchanges WHERE payload_until < ? LIMIT ?", (today, limit)
+            "SELECT id FROM exchanges WHERE payload_until < ?"
+            " ORDER BY payload_until, id LIMIT ? OFFSET ?",
+            (today, limit, skip),
         )
         return [str(UUID(bytes=i)) for (i,) in rows]
 

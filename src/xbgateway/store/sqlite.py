@@ -110,6 +110,7 @@ class SqliteStore:
         self._queue: deque[_Waiting] = deque()
         self._lazy: dict[str, HeldOperation] = {}
         self._wake = asyncio.Event()
+        self._writing = False
         self._stopping = False
         self._broken: GatewayError | None = None
         self._tails = Tails(self.heads, self.reader)
@@ -155,6 +156,11 @@ class SqliteStore:
         self._lock.release()
 
     # ---- asking ----------------------------------------------------------------------------
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing waits to be written: rows, heads and what was told are one then."""
+        return not (self._writing or self._queue)
 
     @property
     def broken(self) -> GatewayError | None:
@@ -243,8 +249,9 @@ class SqliteStore:
             batch, lazy = self._take()
             if not batch and not lazy:
                 continue
-            busy = len(batch) > 1
+            busy, self._writing = len(batch) > 1, True
             self._deliver(await self._write(batch, lazy))
+            self._writing = False
 
     async def _wanted(self, *, busy: bool) -> None:
         """Until there is something to write, and a moment more for company under load."""

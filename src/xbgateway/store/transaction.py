@@ -28,6 +28,7 @@ from xbgateway.model.record import KeepRegister, MirrorGroup, Pending, Record, S
 
 from . import effects
 from .logs import INSERT_BESIDE, INSERT_ENTRY, Growth, LogHead
+from .schema import INDEX_BITS
 
 # Mirrored wraps beyond the newest few are of no use: the receiver opens payloads at once.
 _WRAPS_KEPT = 128
@@ -188,6 +189,9 @@ class MirrorOperation:
             key = UUID(exchange).bytes if exchange else None
             new = isinstance(entry, Request) and key is not None and tx.is_new(key)
             tx.later(INSERT_ENTRY, (pos, key, item.entry))
+            if isinstance(entry, Final) and growth.head.answering is not None:
+                first = growth.head.answering << INDEX_BITS
+                tx.later(effects.RELEASE_ANSWER, (key, first, first + (1 << INDEX_BITS)))
             if isinstance(entry, KeyBundle):
                 tx.keep_bundle(group.origin, index, item.entry)
             if not data or not _waits(entry):
@@ -204,7 +208,7 @@ class MirrorOperation:
                     "mirrored",
                     item.declaration,
                     item.sealed,
-                    first=new,
+                    unseen_before=new,
                 )
             )
         known = tuple(None if isinstance(e, Refused) else e for e in entries)
