@@ -241,7 +241,9 @@ def lying(core: Core, word: str) -> None:
 
     def whole(decided: Any, content: Any) -> Any:
         decision = replace(decided.decision, fields=())
-        return minimise(legs, replace(decided, decision=decision), content)
+        return minimise(
+            legs, replace(decided, made=replace(decided.made, decision=decision)), content
+        )
 
     def said(*values: Any, **more: Any) -> Any:
         return moment(legs, *values[:4], word, *values[5:], **more)

@@ -86,10 +86,6 @@ async def test_a_register_that_lost_the_service_takes_no_answer_away(tmp_path: P
     def no_service(document: dict[str, Any]) -> None:
         for kind in ("services", "scenarios"):
             document[kind] = [r for r in document[kind] if "ContributionService" not in str(r)]
-        known = {None, *(scenario["id"] for scenario in document["scenarios"])}
-        document["instruments"] = [
-            one for one in document["instruments"] if one.get("scenario") in known
-        ]
 
     async with world(tmp_path, {"macao": fund}) as w:
         asked = query()

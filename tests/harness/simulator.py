@@ -215,6 +215,10 @@ class World:
         document = demo_register(keys, self.clock.now().date())
         if alter is not None:
             alter(document)
+            # A scenario that was taken out takes the papers made for it along.
+            left = {None, *(scenario["id"] for scenario in document["scenarios"])}
+            papers = document["instruments"]
+            document["instruments"] = [p for p in papers if p.get("scenario") in left]
         return load_register(yaml.safe_dump(document, allow_unicode=True).encode(), None)
 
     async def start(self, name: str, prepare: Callable[[Core], None] | None = None) -> Core:

@@ -25,7 +25,7 @@ from xbgateway.model.entry import (
     Sealed,
     leaf_hex,
 )
-from xbgateway.model.errors import GatewayError, Reason, Refused, Unavailable
+from xbgateway.model.errors import Reason, Refused, Unavailable
 from xbgateway.model.limits import EXCHANGE_TTL_S, RECORD_RETRIES_MAX
 from xbgateway.model.outcome import Outcome
 from xbgateway.model.record import (
@@ -111,7 +111,7 @@ class Outbound:
             return await self._new(submission, fingerprint)
         except AlreadyOpen as taken:
             return self._again(fingerprint, taken.exchange, taken.fingerprint)
-        except GatewayError:
+        except (Refused, Unavailable):
             # What was once accepted is not judged by today's registers and law. Asked only here:
             # that an id is new shows when it is recorded, and it nearly always is.
             known = self._ledger.reader.exchange_of(submission.party, submission.request_id)
