@@ -296,9 +296,14 @@ class World:
                 await asyncio.sleep(0.005)
 
     async def settle(self, timeout_s: float = 20.0) -> None:
-        """Until nothing is on a wire and nothing waits at a node."""
+        """Until nothing is on a wire and nothing waits at a node.
+
+        Seen twice: a writer's rows can be read a moment before its log has grown.
+        """
+        seen = 0
         async with asyncio.timeout(timeout_s):
-            while not self._settled():  # noqa: ASYNC110 - tests only
+            while seen < 2:
+                seen = seen + 1 if self._settled() else 0
                 await asyncio.sleep(0.01)
 
     def _settled(self) -> bool:

@@ -211,7 +211,7 @@ class Legs:
         sent_at: str | None = None,
         queries: tuple[int, int] | None = None,
     ) -> Moment:
-        """The moving half of the facts, from what is known at this node."""
+        """The moving half of the facts. Its constants are explained in :class:`Moment`."""
         person_day, requester_hour = queries or (None, None)
         return Moment(
             exchange=exchange,
@@ -232,7 +232,8 @@ class Legs:
         )
 
     def minimise(self, decided: Decided, content: Content) -> Permitted:
-        """Step 4: drop and mask what the decision asks, and say what went."""
+        """Step 4, of what is allowed: drop and mask what the decision asks, and say what went."""
+        refuse_unless_allowed(decided.decision, decided.facts.standing.leg)
         actions = decided.decision.fields
         drops = tuple(a.path for a in actions if a.how == "drop")
         masks = tuple((a.path, a.how) for a in actions if a.how != "drop")

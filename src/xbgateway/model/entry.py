@@ -70,7 +70,7 @@ class Verdict:
 class Sealed:
     """What travels beside an entry and how it was sealed; the entry holds digests only."""
 
-    declaration: str  # SHA-256 of the signed declaration
+    declaration: str  # SHA-256 of the declaration
     commitment: str  # HMAC-SHA-256 of the payload under a salt that is inside the sealed part
     sealed: str  # SHA-256 of the sealed bytes
     sealed_bytes: int
@@ -265,7 +265,7 @@ class Anchor(_Entry):
 
 @dataclass(frozen=True, slots=True)
 class Erasure(_Entry):
-    """The key of an exchange's payload, facts and result was destroyed; proofs stay valid."""
+    """The writer erased payload and result; facts and key too once law let them go. Proofs stay."""
 
     kind = Kind.ERASURE
     exchange: str

@@ -1,4 +1,4 @@
-"""SQLite behind the rooms' ports: one writer thread with group commit (design, *Storage*).
+"""SQLite behind the rooms' ports: one writer thread with group commit.
 
 A group is what queued while the previous flush ran; under load the writer waits a moment more,
 because groups of two waste the gain. One transaction, one fsync, one signature per log and group.
