@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.faults.evil import until
-from tests.harness.corridors import fund, query
+from tests.harness.corridors import fund, proof_of_life, query
 from tests.harness.simulator import World, world
 
 from xbgateway.exchange import Submission
@@ -98,5 +98,19 @@ async def test_mirrored_entries_are_acted_on_a_bounded_number_at_a_time(
         ended = await asyncio.gather(*callers)
         assert {f.outcome for f in ended} == {Outcome.EXECUTED}
         assert most == 4
+        await w.settle()
+        w.agree()
+
+
+async def test_what_is_remembered_to_be_on_record_is_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Forgetting costs a row that is there already, and nothing else."""
+    monkeypatch.setattr("xbgateway.exchange.legs.DOCUMENTS_REMEMBERED_MAX", 2)
+    async with world(tmp_path, {"macao": fund}) as w:
+        for asked in (query(), proof_of_life(), query(), proof_of_life(), query()):
+            assert (await w.submit("zhuhai", asked)).outcome is Outcome.EXECUTED
+            for node in w.nodes.values():
+                assert len(node.core.gateway._legs._kept) <= 2 + 2  # and one leg's own
         await w.settle()
         w.agree()
