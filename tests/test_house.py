@@ -164,6 +164,26 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_named_on_pages_exist(page: Path) -> None:
+    spans = re.findall(r"`([A-Za-z0-9_.-]+/[A-Za-z0-9_./-]*)(?:::(\w+))?`", page.read_text())
+    assert [span for span in spans if _is_ours(span[0]) and not _found(*span)] == []
+
+
+def _is_ours(place: str) -> bool:
+    """A path in this tree, by its top or by what kind of file it names."""
+    tops = ("tests/", "src/", "docs/", "scripts/", "policies/", "proto/", "native/", "bench/")
+    return place.startswith(tops) or place.endswith((".py", ".rego", ".go", ".proto"))
+
+
+def _found(place: str, name: str) -> bool:
+    """Whether a file or folder is there, named from the top or from the package, with the test."""
+    for top in (ROOT, ROOT / "src" / "xbgateway"):
+        if (top / place).exists():
+            return not name or f"def {name}(" in (top / place).read_text()
+    return False
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_commands_on_pages_exist(page: Path) -> None:
     assert [line for line in _commands(page.read_text()) if _fault(line)] == []
 

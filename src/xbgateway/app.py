@@ -22,14 +22,14 @@ import uvloop
 from xbgateway.core import Core, NodeKeys, compose
 from xbgateway.exchange import Mirrored
 from xbgateway.identity import CertificateFiles, TokenKey, TokenVerifier, TrustStore
-from xbgateway.link import Backends, Mirrors, PeerChannels, Writers
+from xbgateway.link import Backends, LinkPeers, Mirrors, PeerChannels, Writers
 from xbgateway.link.channels import Target
 from xbgateway.link.writer import Outlet
 from xbgateway.model.clock import SystemClock, instant
 from xbgateway.model.entry import Attempts
 from xbgateway.model.errors import Fatal, GatewayError, Reason, Refused, Unavailable
 from xbgateway.model.limits import DEADLINE_S_MAX
-from xbgateway.model.record import Append, Pending, Record
+from xbgateway.model.record import Append, Record
 from xbgateway.observe import Exposition, Metrics, configure_logging
 from xbgateway.policy.engine import Address, EmbeddedEngine, Engine, OpaCheck, ServerEngine, Tls
 from xbgateway.policy.revision import load_directory
@@ -43,25 +43,6 @@ _CERTIFICATES_EVERY_S = 2.0
 _ENGINE_EVERY_S = 5.0
 # One tile of 256 entries: a million entries in about an hour, at no cost that anybody notices.
 _SCRUB_EVERY_S = 1.0
-
-
-class LinkPeers:
-    """The link's part that the paths ask of it; bound to the mirrors once they exist."""
-
-    def __init__(self) -> None:
-        self.mirrors: Mirrors | None = None
-        self.core: Core | None = None
-
-    async def want(self, pending: Pending) -> Pending | None:
-        """Ask the writer once more for what should have come beside an entry."""
-        assert self.mirrors is not None
-        return await self.mirrors.want(pending)
-
-    async def control_reached(self, node: str, size: int, timeout_s: float) -> bool:
-        """Wait until the mirror of the node's control lane has ``size`` entries."""
-        assert self.mirrors is not None
-        assert self.core is not None
-        return await self.mirrors.reached(self.core.topology.control_in(node), size, timeout_s)
 
 
 def node_server_name(node: str, trust_domain: str) -> str:
@@ -103,7 +84,7 @@ class Node:
             self.core.keys.cosigner,
             self.identities.node,
         )
-        peers.mirrors, peers.core = self.mirrors, self.core
+        peers.mirrors, peers.control_in = self.mirrors, self.core.topology.control_in
         self.refusals = Refusals(self.metrics)
         self.server = self._server()
         self._renewed = asyncio.Event()

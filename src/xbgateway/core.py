@@ -18,8 +18,8 @@ from xbgateway.exchange import (
     Outbound,
     Peer,
     Replies,
+    Responses,
     Topology,
-    Word,
 )
 from xbgateway.exchange.ports import Meter, NoMeter, Peers, Services
 from xbgateway.identity import load_ed25519, load_rest_key, load_seal_seed
@@ -53,7 +53,7 @@ class NodeKeys:
         """Read the keys of a folder.
 
         ``seal.key`` is the sealing key in use; ``seal-<time>.key`` are retired ones that still
-        open what was sealed for them (``xbgateway keys rotate`` renames, an operator deletes).
+        open what was sealed for them (``xbgateway keys rotate-sealing`` renames, operators delete).
         """
         log = load_ed25519(folder / "log.key", dev=dev)
         cosign = load_ed25519(folder / "cosign.key", dev=dev)
@@ -184,9 +184,9 @@ def compose(  # noqa: PLR0917 - the one place where everything meets
         flights = Flights()
         outbound = Outbound(admission, legs, store, topology, clock, counted, flights)
         replies = Replies(admission, legs, store, peers, topology, clock, counted, flights)
-        word = Word(legs, store, topology, counted)
-        delivery = Delivery(admission, legs, store, services, topology, clock, counted, word)
-        inbound = Inbound(admission, legs, store, peers, topology, clock, word, delivery)
+        responses = Responses(legs, store, topology, counted)
+        delivery = Delivery(admission, legs, store, services, topology, clock, counted, responses)
+        inbound = Inbound(admission, legs, store, peers, topology, clock, responses, delivery)
         logbook = Logbook(store, keys.cosigner)
 
         def prove(placed: Placed) -> bytes:

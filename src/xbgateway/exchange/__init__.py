@@ -8,9 +8,9 @@ from .inbound import Inbound
 from .legs import Legs, Peer
 from .outbound import Outbound
 from .replies import Replies
+from .responses import Responses
 from .stages import Finished, Submission
 from .topology import Topology
-from .word import Word
 
 __all__ = [
     "Admission",
@@ -24,8 +24,8 @@ __all__ = [
     "Outbound",
     "Peer",
     "Replies",
+    "Responses",
     "Submission",
     "Topology",
     "View",
-    "Word",
 ]

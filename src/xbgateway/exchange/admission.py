@@ -232,7 +232,7 @@ class Admission:
         )
 
     def declared_facts(self, standing: Standing, declaration: Declaration, at: str) -> Facts:
-        """A leg as its recipient sees it: on the signed declaration, before anything is opened."""
+        """A leg as its recipient sees it: on the declaration, before anything is opened."""
         moment = self._legs.moment(
             declaration.exchange,
             at,

@@ -14,7 +14,7 @@ from xbgateway.model.clock import Clock, instant, parse_instant
 from xbgateway.model.entry import Answer, Request, leaf_hex
 from xbgateway.model.errors import Reason, Refused, Unavailable
 from xbgateway.model.limits import DEADLINE_S_MAX, SERVICE_REACH_S_MAX
-from xbgateway.model.record import Pending
+from xbgateway.model.record import DONE, Pending
 from xbgateway.register import MethodEntry
 from xbgateway.seal import open_at_rest
 
@@ -22,9 +22,9 @@ from .admission import Admission
 from .failures import pack_error
 from .legs import Legs
 from .ports import Answered, EffectUnknown, Ledger, Meter, NotReached, Services
+from .responses import Denied, Opened, Responses, refuse_denied
 from .stages import Declaration
 from .topology import Topology
-from .word import Denied, Opened, Word, refuse_denied
 
 
 class Delivery:
@@ -39,7 +39,7 @@ class Delivery:
         topology: Topology,
         clock: Clock,
         meter: Meter,
-        word: Word,
+        responses: Responses,
     ) -> None:
         self._admission = admission
         self._legs = legs
@@ -48,7 +48,7 @@ class Delivery:
         self._topology = topology
         self._clock = clock
         self._meter = meter
-        self._word = word
+        self._responses = responses
 
     def reopen(self, pending: Pending, entry: Request) -> Opened:
         """An accepted request as it rests here, after a crash."""
@@ -98,7 +98,7 @@ class Delivery:
                 control=0,
                 reason=answered,
             )
-            await self._word.record(pending, None, ended, [])
+            await self._responses.record(pending, DONE, ended, [])
             return
         try:
             await self._answer(pending, opened, answered, now)
@@ -205,13 +205,18 @@ class Delivery:
             exchange=entry.exchange,
             request=opened.leaf,
             status=status,  # type: ignore[arg-type] # one of two literals, set above
-            control=self._ledger.size(self._topology.control_out(peer)),
+            control=self._control(pending),
             verdict=decided.verdict,
         )
         answer, beside = self._legs.seal(draft, peer, ours.encode(), payload, now)  # 8
         assert isinstance(answer, Answer)
         effects = self._legs.later_evidence(decided, entry.exchange, opened.key, opened.until)
-        await self._word.record(pending, None, answer, effects, beside)  # 9
+        await self._responses.record(pending, DONE, answer, effects, beside)  # 9
+
+    def _control(self, pending: Pending) -> int:
+        """Size of our control lane towards the sender, at which a decision of ours is made."""
+        peer = self._topology.peer_of(pending.position.origin)
+        return self._ledger.size(self._topology.control_out(peer))
 
     async def _withhold(
         self, pending: Pending, opened: Opened, refused: Refused, now: datetime
@@ -224,7 +229,7 @@ class Delivery:
             exchange=opened.entry.exchange,
             request=opened.leaf,
             status="withheld",
-            control=0,
+            control=self._control(pending) if decided else 0,
             reason=refused.reason,
             rules=tuple(rules.split(",")) if rules else (),
             verdict=decided.verdict if decided else None,
@@ -234,4 +239,4 @@ class Delivery:
             if decided
             else []
         )
-        await self._word.record(pending, None, withheld, effects)
+        await self._responses.record(pending, DONE, withheld, effects)

@@ -2,8 +2,9 @@
 
     1 mirror     the entry is durable here and cosigned (done by store and link)
     2 admit      what came beside it is what it names; fresh, unseen, for us, in time
-    3 decide     the request leg, on the signed declaration; nothing is opened yet
-    4 open       the payload; its content holds nothing that was not declared
+    3 decide     the request leg, on its declaration, and the least that an answer would carry: what
+                 is denied for certain is refused before any effect; nothing is opened yet
+    4 open       the payload; its content holds nothing that was not declared; minimise by our law
     5 record     accepted; payload at rest under the exchange's own key
     6 deliver    to the service, with the exchange id as its idempotency key (``delivery.py``)
     7 decide     the answer leg; minimise; a denial withholds the answer
@@ -37,6 +38,7 @@ from xbgateway.model.limits import (
 from xbgateway.model.origins import in_lane
 from xbgateway.model.outcome import Placed, Position
 from xbgateway.model.record import (
+    DONE,
     Effect,
     KeepKey,
     KeepPart,
@@ -45,12 +47,13 @@ from xbgateway.model.record import (
 from xbgateway.seal import seal_at_rest
 
 from .admission import Admission
+from .decided import Decided
 from .delivery import Delivery
-from .legs import Decided, Legs
+from .legs import Legs
 from .ports import Ledger, Peers
+from .responses import Denied, Opened, Responses, refuse_denied
 from .stages import Declaration
 from .topology import Topology
-from .word import Denied, Opened, Word, refuse_denied
 
 
 class Inbound:
@@ -64,7 +67,7 @@ class Inbound:
         peers: Peers,
         topology: Topology,
         clock: Clock,
-        word: Word,
+        responses: Responses,
         delivery: Delivery,
     ) -> None:
         self._admission = admission
@@ -73,7 +76,7 @@ class Inbound:
         self._peers = peers
         self._topology = topology
         self._clock = clock
-        self._word = word
+        self._responses = responses
         self._delivery = delivery
 
     async def request(self, pending: Pending) -> None:
@@ -82,9 +85,7 @@ class Inbound:
         if entry is None:
             await self._unreadable(pending)
             return
-        if not isinstance(entry, Request):
-            await self._word.done(pending)
-            return
+        assert isinstance(entry, Request)  # all else goes to replies.py
         if pending.step == "held":
             await self._expire_held(pending, entry)
             return
@@ -104,10 +105,10 @@ class Inbound:
         leaf, now = leaf_hex(pending.entry), self._clock.now()
         at = instant(now)
         if self._is_copy(pending, entry, leaf):
-            await self._word.done(pending)
+            await self._responses.done(pending)
             return None
         if now > parse_instant(entry.not_after):
-            await self._word.record(pending, None, Expired(at, entry.exchange, leaf), [])
+            await self._responses.record(pending, DONE, Expired(at, entry.exchange, leaf), [])
             return None
         pending = await self._legs.with_payload(self._peers, entry, pending)
         declaration = self._declaration(pending, entry)
@@ -128,7 +129,7 @@ class Inbound:
             self._admission.least_facts(
                 self._admission.standing(declaration, "answer"), declaration, at
             )
-        )
+        )  # 3 too; that it passed stands in no entry
         refuse_denied(least, "answer")
         payload = self._legs.open(entry, peer, pending.sealed, now)  # 4
         content = self._admission.check_content(declaration, payload, "request")
@@ -151,7 +152,7 @@ class Inbound:
             ),
             *self._legs.evidence(decided, entry.exchange, key),
         ]
-        await self._word.record(pending, "accepted", accepted, effects)  # 5
+        await self._responses.record(pending, "accepted", accepted, effects)  # 5
         return Opened(entry, leaf, declaration, payload, key, decided.until)
 
     def _is_copy(self, pending: Pending, entry: Request, leaf: str) -> bool:
@@ -175,7 +176,7 @@ class Inbound:
         return False
 
     def _declaration(self, pending: Pending, entry: Request) -> Declaration:
-        """The signed declaration says what the entry says, and both are for us."""
+        """The declaration says what the entry says, and both are for us."""
         try:
             declaration = Declaration.decode(pending.declaration)
         except ValueError as error:
@@ -210,7 +211,7 @@ class Inbound:
                     rules=(),
                     request=leaf_hex(pending.entry),
                 )
-        await self._word.record(pending, None, said, [])
+        await self._responses.record(pending, DONE, said, [])
 
     async def _refuse(self, pending: Pending, entry: Request, refused: Refused) -> None:
         now = self._clock.now()
@@ -229,7 +230,7 @@ class Inbound:
             wrapped, key = self._legs.new_key()
             effects.append(KeepKey(entry.exchange, wrapped, instant(now), decided.until))
             effects += self._legs.evidence(decided, entry.exchange, key)
-        await self._word.record(pending, None, said, effects)
+        await self._responses.record(pending, DONE, said, effects)
 
     async def _hold(
         self, pending: Pending, entry: Request, leaf: str, decided: Decided, now: datetime
@@ -249,7 +250,7 @@ class Inbound:
             KeepKey(entry.exchange, wrapped, instant(now), decided.until),
             *self._legs.evidence(decided, entry.exchange, key),
         ]
-        await self._word.record(pending, "held", held, effects)
+        await self._responses.record(pending, "held", held, effects)
 
     async def _expire_held(self, pending: Pending, entry: Request) -> None:
         """A hold that nobody answered in time ends the exchange before any effect."""
@@ -258,7 +259,7 @@ class Inbound:
         deadlines = [p.entry.deadline for p in placed if isinstance(p.entry, Held)]
         if deadlines and now > parse_instant(min(deadlines)):
             expired = Expired(instant(now), entry.exchange, leaf_hex(pending.entry))
-            await self._word.record(pending, None, expired, [])
+            await self._responses.record(pending, DONE, expired, [])
 
 
 def _opens(placed: Placed, here: Position) -> bool:

@@ -9,13 +9,10 @@ import hashlib
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from functools import cached_property, lru_cache
+from dataclasses import replace
+from datetime import datetime
 
-from xbgateway.model.clock import LOCAL, parse_instant
-from xbgateway.model.decision import Decision
-from xbgateway.model.entry import Answer, Request, Sealed, Verdict, header
+from xbgateway.model.entry import Answer, Request, Sealed, header
 from xbgateway.model.errors import Fatal, Reason, Refused, Unavailable
 from xbgateway.model.facts import Facts, Moment, Protection, Standing
 from xbgateway.model.limits import (
@@ -34,7 +31,6 @@ from xbgateway.model.record import (
     Pending,
     Until,
 )
-from xbgateway.policy.memo import Decided as Made
 from xbgateway.policy.memo import Decider
 from xbgateway.register import Content
 from xbgateway.seal import (
@@ -50,48 +46,14 @@ from xbgateway.seal import (
     seal_at_rest,
 )
 
-from .archive import facts_bytes, standing_bytes
+from .archive import standing_bytes
+from .decided import Decided, refuse_unless_allowed
 from .ports import Meter, Peers, Records
 from .stages import Permitted
 
 _WRAPS_REMEMBERED = 64
 # One suite, keys in files; whoever gets this far came with a certificate or token that is valid.
 _PROTECTION = Protection(suite=SUITE, key_store="software", certificate="valid")
-
-
-@dataclass(frozen=True)
-class Decided:
-    """A decision with the documents it can be recomputed from."""
-
-    facts: Facts
-    made: Made
-    standing_digest: str
-
-    @property
-    def decision(self) -> Decision:
-        """What was decided."""
-        return self.made.decision
-
-    @property
-    def until(self) -> Until:
-        """``log_keep`` and ``data_keep`` as days, from the decision's own clock reading."""
-        decision = self.made.decision
-        return _until(self.facts.moment.now[:13], decision.log_keep_days, decision.data_keep_days)
-
-    @cached_property
-    def facts_bytes(self) -> bytes:
-        """The recorded form of the facts; made only where the decision goes on record."""
-        return facts_bytes(self.facts, self.standing_digest)
-
-    @cached_property
-    def verdict(self) -> Verdict:
-        """The digests that stand in an entry."""
-        return Verdict(
-            facts=hashlib.sha256(self.facts_bytes).hexdigest(),
-            input=self.decision.input_digest,
-            decision=self.decision.decision_digest,
-            revision=self.decision.revision,
-        )
 
 
 class Peer:
@@ -236,7 +198,7 @@ class Legs:
         sent_at: str | None = None,
         queries: tuple[int, int] | None = None,
     ) -> Moment:
-        """The moving half of the facts, from what is known at this node; ``at`` is the instant."""
+        """The moving half of the facts, at the instant ``at``; its constants: :class:`Moment`."""
         person_day, requester_hour = queries or (None, None)
         return Moment(
             exchange=exchange,
@@ -258,7 +220,8 @@ class Legs:
         )
 
     def minimise(self, decided: Decided, content: Content) -> Permitted:
-        """Step 4: drop and mask what the decision asks, and say what went."""
+        """Step 4, of what is allowed: drop and mask what the decision asks, and say what went."""
+        refuse_unless_allowed(decided.decision, decided.facts.standing.leg)
         actions = decided.decision.fields
         drops = tuple(a.path for a in actions if a.how == "drop")
         masks = tuple((a.path, a.how) for a in actions if a.how != "drop")
@@ -365,32 +328,6 @@ class Legs:
             return self._rest.unwrap(wrapped)
         except Refused as refused:
             raise Fatal(refused.reason, refused.sentence) from refused
-
-
-@lru_cache(maxsize=256)
-def _until(hour: str, log_days: int, data_days: int | None) -> Until:
-    today = parse_instant(hour + ":00:00Z").astimezone(LOCAL).date()
-    evidence = (today + timedelta(days=log_days)).isoformat()
-    payload = None if data_days is None else (today + timedelta(days=data_days)).isoformat()
-    return Until(evidence, payload)
-
-
-def refuse_unless_allowed(decision: Decision, leg: str) -> None:
-    """Raises ``Refused`` with the first rule that denies or holds, named with its article."""
-    if decision.verdict == "allow":
-        return
-    findings = decision.denials if decision.verdict == "deny" else decision.holds
-    reason = Reason.POLICY_DENIED if decision.verdict == "deny" else Reason.POLICY_HOLD
-    first = findings[0]
-    raise Refused(
-        reason,
-        first.text.get("en", first.rule),
-        rule=first.rule,
-        article=first.article,
-        leg=leg,
-        rules=",".join(f.rule for f in findings),
-        **{f"text.{language}": text for language, text in first.text.items()},
-    )
 
 
 def check_beside(entry: Request | Answer, declaration: bytes, sealed: bytes) -> None:

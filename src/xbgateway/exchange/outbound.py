@@ -41,9 +41,10 @@ from xbgateway.model.record import (
 from xbgateway.seal import open_at_rest, seal_at_rest
 
 from .admission import Admission, check_request_id
+from .decided import Decided
 from .erasing import was_erased
 from .flights import Flight, Flights
-from .legs import Decided, Legs
+from .legs import Legs
 from .ports import Ledger, Meter
 from .results import pack_finished, unpack_finished
 from .stages import Admitted, Declaration, Finished, Permitted, Submission

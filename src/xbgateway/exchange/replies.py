@@ -1,7 +1,7 @@
 """The receiver's word on an exchange of a caller of ours: steps 7 to 10 of ``outbound.py``.
 
     7 await      the receiver's entry is mirrored here (done by store and link)
-    8 decide     the answer leg, on the receiver's signed declaration
+    8 decide     the answer leg, on the receiver's declaration
     9 open       the answer, check its content, minimise by our own law too
    10 record     what became of it; only now does the caller hear
 
@@ -15,6 +15,7 @@ from xbgateway.model.entry import Accepted, Answer, Expired, Final, Held, Refuse
 from xbgateway.model.errors import Reason, Refused
 from xbgateway.model.outcome import Outcome, outcome
 from xbgateway.model.record import (
+    DONE,
     Append,
     Effect,
     KeepPart,
@@ -26,9 +27,10 @@ from xbgateway.model.record import (
 from xbgateway.seal import seal_at_rest
 
 from .admission import Admission, check_declaration
+from .decided import Decided, refuse_unless_allowed
 from .failures import unpack_error
 from .flights import Flight, Flights
-from .legs import Decided, Legs, refuse_unless_allowed
+from .legs import Legs
 from .ports import Ledger, Meter, Peers
 from .results import pack_finished
 from .stages import Declaration, Finished, by_leg
@@ -79,11 +81,11 @@ class Replies:
             self._flight(entry) if isinstance(entry, Answer | Refused_ | Expired | Held) else None
         )
         if flight is None or not self._in_place(flight, pending, entry):
-            await self._ledger.record(Record((), (MovePending(pending.position, None),)))
+            await self._ledger.record(Record((), (MovePending(pending.position, DONE),)))
             return
         match entry:
             case Held():
-                await self._ledger.record(Record((), (MovePending(pending.position, None),)))
+                await self._ledger.record(Record((), (MovePending(pending.position, DONE),)))
             case Answer(status="answered" | "failed"):
                 await self._answered(flight, pending, entry)
             case Answer() | Refused_() | Expired():
@@ -241,7 +243,7 @@ class Replies:
                 "result",
                 seal_at_rest(flight.key, b"result", pack_finished(finished)),
             ),
-            MovePending(pending.position, None),
+            MovePending(pending.position, DONE),
             ReleaseBeside(flight.exchange),
         ]
         if decided is not None:

@@ -1,7 +1,8 @@
 """What each stage of a path hands to the next. What is not yet checked cannot be passed on.
 
-``Submission → Admitted → Permitted → SealedLeg → (recorded) → Opened → Finished``; mypy is the
-guard. All values are frozen.
+``Submission → Admitted → Permitted → (sealed, recorded) → Opened → Finished``; mypy is the guard,
+and ``Legs.minimise``, which makes no ``Permitted`` of what is not allowed. All values are frozen.
+``Opened``, the receiver's stage, stands in ``responses.py``.
 """
 
 from dataclasses import dataclass, fields
@@ -67,10 +68,10 @@ class Permitted:
 @quick
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """The signed description of a leg: what the other side decides on before it opens anything.
+    """What a leg's sender says of it: the other side decides on this before it opens anything.
 
-    It travels beside the entry, which holds its digest; the salt makes that digest hiding. Names,
-    references and counts only: no content.
+    It travels beside the entry and is bound by it: the entry, under a signed checkpoint, holds its
+    digest; the salt makes that digest hiding. Names, references and counts only: no content.
     """
 
     salt: str
@@ -89,7 +90,7 @@ class Declaration:
     masked: tuple[str, ...]
     subjects: int
     synthetic: str
-    tls: str
+    tls: str  # of the caller's connection to its own node: that node's word, nobody else saw it
     register_version: str
 
     def encode(self) -> bytes:

@@ -3,6 +3,7 @@
 from .backends import Backends
 from .channels import PeerChannels
 from .mirror import Mirrors
+from .peers import LinkPeers
 from .writer import Writers
 
-__all__ = ["Backends", "Mirrors", "PeerChannels", "Writers"]
+__all__ = ["Backends", "LinkPeers", "Mirrors", "PeerChannels", "Writers"]

@@ -22,7 +22,7 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's clock, fail closed where it goes back (design, *Fail closed*)."""
+    """The machine's clock, fail closed where it goes back."""
 
     def __init__(self, read: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._read = read

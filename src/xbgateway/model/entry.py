@@ -72,7 +72,7 @@ class Verdict:
 class Sealed:
     """What travels beside an entry and how it was sealed; the entry holds digests only."""
 
-    declaration: str  # SHA-256 of the signed declaration
+    declaration: str  # SHA-256 of the declaration
     commitment: str  # HMAC-SHA-256 of the payload under a salt that is inside the sealed part
     sealed: str  # SHA-256 of the sealed bytes
     sealed_bytes: int
@@ -271,7 +271,7 @@ class Anchor(_Entry):
 @quick
 @dataclass(frozen=True, slots=True)
 class Erasure(_Entry):
-    """The key of an exchange's payload, facts and result was destroyed; proofs stay valid."""
+    """The writer erased payload and result; facts and key too once law let them go. Proofs stay."""
 
     kind = Kind.ERASURE
     exchange: str
@@ -294,14 +294,12 @@ ExchangeEntry = (
 )
 Entry = ExchangeEntry | Register | Activation | KeyBundle | Anchor | Attempts
 
-# Which word may stand in which kind of entry.
 _WORDS: dict[tuple[Kind, str], tuple[str, ...]] = {
     (Kind.ANSWER, "status"): get_args(AnswerStatus),
     (Kind.FINAL, "status"): get_args(FinalStatus),
     (Kind.APPROVAL, "approved"): ("yes", "no"),
 }
 _CARRYING = ("answered", "failed")
-# Two groups of fields come whole or not at all.
 _PARTS = (Part("sealed", Sealed), Part("verdict", Verdict))
 
 
@@ -331,8 +329,8 @@ def _body(entry: _Entry) -> dict[str, Any]:
 def decode(raw: bytes) -> Entry:
     """Parse one entry strictly (REQ-ENT-1, REQ-ENT-2).
 
-    Raises ``Refused``: ``ENTRY_VERSION`` for a version of tomorrow, ``ENTRY_INVALID`` for all
-    that is not canonical, not on the list, or has a field too many, too few or of a wrong kind.
+    Raises ``Refused``: ``ENTRY_VERSION`` (a version of tomorrow), ``ENTRY_INVALID`` (not canonical,
+    not on the list, a field too many, too few or of a wrong kind).
     """
     if len(raw) > ENTRY_BYTES_MAX:
         raise Refused(Reason.ENTRY_INVALID, f"entry of {len(raw)} bytes is over the limit")
@@ -394,8 +392,7 @@ _OUTSIDE_HEADER = ("commitment", "sealed", "sealed_bytes", "wrap")
 def header(entry: Request | Answer, **parts: str) -> bytes:
     """What a sealed payload is bound to: the entry without what sealing itself makes (REQ-ENT-4).
 
-    It names exchange, parties, service, purpose, declaration, key, suite and decision. ``parts``
-    are those of a draft, which is not sealed yet.
+    It names exchange, parties, service, purpose, declaration, key, suite and decision.
     """
     body = _body(entry) | parts
     for name in _OUTSIDE_HEADER:

@@ -290,17 +290,22 @@ class Moment:
     salt: str  # hex, 16 bytes
     now: str  # the one clock reading
     sent_at: str | None  # the client's own time of submission; None where not at its own node
-    replayed: bool  # the same request_id was seen from this party with another body
+    # Here always false: a request_id with another body is refused before law is asked
+    # (REQUEST_ID_REUSED); the fact is kept for rules, and for paths that would let it come so far.
+    replayed: bool
     fields: tuple[str, ...]  # paths present in the message, sorted, as they would travel
     subjects: int | None  # distinct persons named
     synthetic: Literal["synthetic", "real", "mixed", "none"]  # kind of identifiers carried
     queries_person_day: int | None  # predicate queries on this person today, with this one
     queries_requester_hour: int | None  # by this requester in this hour, with this one
     tls: str  # TLSv1.3
+    # Here always true, since nothing else comes so far: there is no way to send but sealed, the
+    # edge lets in whom it has identified, the mirror takes what a signed checkpoint covers, and a
+    # log that has stopped or cannot be written gives an error in place of a decision.
     payload_sealed: bool  # the payload travels sealed under a suite of the project
     sender_signed: bool  # the client's identity was proven for this submission
     gateway_signed: bool  # the entry stands (or will stand) under a signed checkpoint
-    log_ok: bool
+    log_ok: bool  # what is decided can be logged
     approvals: tuple[str, ...] = ()  # roles whose officers approved this exchange, sorted
     counts: Counts = UNCOUNTED
     case: CaseState = NO_CASE

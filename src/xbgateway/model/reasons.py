@@ -226,7 +226,7 @@ _LAW: dict[Reason, Explanation] = {
     ),
     _R.CONTENT_UNDECLARED: Explanation(
         "PERMISSION_DENIED",
-        "The content is not what its signed description says.",
+        "The content is not what its declaration says.",
         "Operators of both sides compare the versions of their registers.",
     ),
 }

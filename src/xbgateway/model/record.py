@@ -6,10 +6,14 @@ commit, so a crash never leaves one without the other.
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 from .entry import Entry
 from .outcome import Position
 from .quick import quick
+
+# The step of a pending row that this node has nothing left to do for: the row goes.
+DONE: Final = None
 
 
 @quick
@@ -122,7 +126,7 @@ class KeepDecision:
 @quick
 @dataclass(frozen=True, slots=True)
 class MovePending:
-    """The pending row of a mirrored entry goes to its next step; ``None`` ends it."""
+    """The pending row of a mirrored entry goes to its next step; ``DONE`` ends it."""
 
     position: Position
     step: str | None
@@ -270,7 +274,7 @@ class Group:
 
 
 class Stale(Exception):
-    """What the decision was made on has changed; gather the facts again (design, step 6)."""
+    """What the decision was made on has changed; gather the facts again."""
 
 
 class AlreadyOpen(Exception):

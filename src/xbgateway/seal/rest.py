@@ -76,7 +76,8 @@ class RestKey:
 def seal_at_rest(key: bytes, context: bytes, plaintext: bytes) -> bytes:
     """Encrypt one thing of an exchange for storage; 29 bytes longer.
 
-    ``context`` says which thing of which exchange it is and must be given again to open it. The
+    ``context`` says which thing of the exchange it is and must be given again to open it; which
+    exchange, its key says. The
     nonce is random: an exchange key seals a few dozen things in its life, and after as many as
     2^16 two nonces would meet with a chance below 2^-64 (REQ-SEAL-14).
     """

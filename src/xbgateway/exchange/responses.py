@@ -1,4 +1,4 @@
-"""Our word on a mirrored request: one entry of ours, its rows, the pending row's next step.
+"""What this node says of a mirrored request: one entry of ours, its rows, the row's next step.
 
 All three in one transaction, whatever the step: a crash never leaves one without the others.
 """
@@ -8,9 +8,19 @@ from dataclasses import dataclass
 from xbgateway.model.entry import Accepted, Answer, Expired, Held, Refused_, Request
 from xbgateway.model.errors import Refused
 from xbgateway.model.quick import quick
-from xbgateway.model.record import Append, Beside, Effect, MovePending, Pending, Record, Until
+from xbgateway.model.record import (
+    DONE,
+    Append,
+    Beside,
+    Effect,
+    MovePending,
+    Pending,
+    Record,
+    Until,
+)
 
-from .legs import Decided, Legs, refuse_unless_allowed
+from .decided import Decided, refuse_unless_allowed
+from .legs import Legs
 from .ports import Ledger, Meter
 from .stages import Declaration
 from .topology import Topology
@@ -39,8 +49,8 @@ class Opened:
     until: Until | None = None  # how long its rows are kept; None after a crash
 
 
-class Word:
-    """Records what this node says of requests from its peers."""
+class Responses:
+    """Records what this node says of requests from its peers, and where each stands then."""
 
     def __init__(self, legs: Legs, ledger: Ledger, topology: Topology, meter: Meter) -> None:
         self._legs = legs
@@ -73,7 +83,7 @@ class Word:
 
     async def done(self, pending: Pending) -> None:
         """Nothing is to be said of it."""
-        await self.record(pending, None, None, [])
+        await self.record(pending, DONE, None, [])
 
 
 def refuse_denied(decided: Decided, leg: str) -> None:
