@@ -9,8 +9,6 @@ import data.xb.lib.fields
 import data.xb.lib.tables
 
 # Of these, the ones that no rule here gives.
-hold contains finding if some finding in set()
-
 warn contains finding if some finding in set()
 
 waive contains finding if some finding in set()
@@ -115,6 +113,25 @@ deny contains {"rule": "MO-8-2005-20-2", "path": "mo_transfer.authorised"} if {
 	leaves
 	input.mo_transfer.kind == "art20_2_auth"
 	not input.mo_transfer.authorised == true
+}
+
+# METADATA
+# title: Security, crime and public health
+# description: |
+#   A transfer that serves security, the fight against crime or public health waits until somebody
+#   has found the special law or the agreement that it needs.
+# custom:
+#   id: MO-8-2005-20-3
+#   articles: ["Law 8/2005 Art 20(3)"]
+#   verified: false
+hold contains {
+	"rule": "MO-8-2005-20-3",
+	"path": "mo_transfer.special_law",
+	"role": "mo_data_controller",
+} if {
+	leaves
+	not input.mo_transfer.special == "none"
+	not input.mo_transfer.special_law == true
 }
 
 # METADATA
