@@ -5,13 +5,121 @@ package xb.mo.processing
 
 import rego.v2
 
+import data.xb.lib.fields
+import data.xb.lib.tables
+
 # Of these, the ones that no rule here gives.
-deny contains finding if some finding in set()
-
-hold contains finding if some finding in set()
-
 warn contains finding if some finding in set()
 
 waive contains finding if some finding in set()
 
 oblige contains duty if some duty in set()
+
+# METADATA
+# title: A purpose of the controller's own
+# description: |
+#   A body in Macao sends only what serves a purpose that its statute gives it. A field that the
+#   purpose does not need is dropped under the table that both laws share (CN-PIPL-6-1).
+# custom:
+#   id: MO-8-2005-5-1
+#   articles: ["Law 8/2005 Art 5(1)(2)", "Law 8/2005 Art 5(1)(3)"]
+#   verified: false
+deny contains {"rule": "MO-8-2005-5-1", "path": "s.has_power"} if {
+	fields.personal
+	not input.s.jurisdiction == "CN"
+	not input.s.has_power == true
+}
+
+# METADATA
+# title: Records that are up to date
+# description: |
+#   Where a benefit is granted, checked or recovered, a record older than the table's months waits
+#   until the controller in Macao has had it refreshed or accepts it.
+# custom:
+#   id: MO-8-2005-5-2
+#   articles: ["Law 8/2005 Art 5(1)(4)"]
+#   verified: false
+hold contains {
+	"rule": "MO-8-2005-5-2",
+	"path": "content.record",
+	"role": "mo_data_controller",
+} if {
+	fields.personal
+	input.t.purpose in tables.current.purposes.entitlement
+	input.content.record == "old"
+}
+
+# METADATA
+# title: Sensitive data
+# description: |
+#   A sensitive field travels only under a law that explicitly provides for it, an authorisation, or
+#   the person's explicit consent to this purpose and kind of data. Whatever the label says, health,
+#   biometric data and private life are sensitive.
+# custom:
+#   id: MO-8-2005-7-1
+#   articles: ["Law 8/2005 Art 7"]
+#   verified: false
+deny contains {"rule": "MO-8-2005-7-1", "path": field.path} if {
+	some field in sensitive_unallowed
+}
+
+sensitive contains field if {
+	some field in fields.kept
+	not field.sens_mo == false
+}
+
+sensitive contains field if {
+	some category in {"biometric", "health", "private_life"}
+	some field in fields.special(category)
+	field in fields.kept
+}
+
+sensitive_unallowed contains field if {
+	not allowed_by_law_or_authority
+	some field in sensitive
+	not field in explicitly_consented
+}
+
+allowed_by_law_or_authority if input.basis.explicit_law == true
+
+allowed_by_law_or_authority if input.mo_proc.authorised == true
+
+explicitly_consented contains field if {
+	input.consent.state == "valid"
+	input.consent.covers_purpose == true
+	input.consent.kind in {"separate", "written"}
+	some field in sensitive
+	covered(field)
+}
+
+covered(_) if "*" in input.consent.kinds
+
+covered(field) if fields.kind(field) in input.consent.kinds
+
+# METADATA
+# title: Suspicions and offences
+# description: |
+#   A field on suspicions or offences stops the transfer, even where it would be dropped, unless a
+#   law explicitly provides for it. An authorisation or a consent is not enough.
+# custom:
+#   id: MO-8-2005-8-1
+#   articles: ["Law 8/2005 Art 8"]
+#   verified: false
+deny contains {"rule": "MO-8-2005-8-1", "path": field.path} if {
+	not input.basis.explicit_law == true
+	some field in fields.special("offence")
+}
+
+# METADATA
+# title: Combination of data
+# description: |
+#   Data that several controllers hold are combined only under a law that explicitly provides for
+#   it or an authorisation, also where nothing but counts comes out.
+# custom:
+#   id: MO-8-2005-9-1
+#   articles: ["Law 8/2005 Art 9", "Law 8/2005 Art 22"]
+#   verified: false
+deny contains {"rule": "MO-8-2005-9-1", "path": "dataset.controllers"} if {
+	input.dataset.controllers == "several"
+	not allowed_by_law_or_authority
+}

@@ -7,6 +7,7 @@ import rego.v2
 
 import data.xb.lib.fields
 import data.xb.lib.tables
+import data.xb.mo.processing
 
 # Of these, the ones that no rule here gives.
 warn contains finding if some finding in set()
@@ -135,13 +136,29 @@ hold contains {
 }
 
 # METADATA
-# title: No transfer without a ground
-# description: Personal data leave Macao only on a ground of Article 19 or 20.
+# title: Prior authorisation
+# description: |
+#   Sensitive and credit data, combinations of data and other purposes than those of collection need
+#   a law that explicitly provides for them or an authorisation; for sensitive data an explicit
+#   consent will do. Personal data leave Macao only on a ground of Article 19 or 20.
 # custom:
 #   id: MO-8-2005-22-1
 #   articles: ["Law 8/2005 Art 22"]
 #   verified: false
+deny contains {"rule": "MO-8-2005-22-1", "path": path} if {
+	not processing.allowed_by_law_or_authority
+	some path in to_be_authorised
+}
+
 deny contains {"rule": "MO-8-2005-22-1", "path": "mo_transfer.kind"} if {
 	leaves
 	not input.mo_transfer.kind in {"adequacy", "art20_1", "art20_2_auth"}
 }
+
+to_be_authorised contains field.path if some field in processing.sensitive_unallowed
+
+to_be_authorised contains field.path if some field in fields.special("credit")
+
+to_be_authorised contains "dataset.controllers" if input.dataset.controllers == "several"
+
+to_be_authorised contains "dataset.changed_purpose" if not input.dataset.changed_purpose == false
