@@ -9,11 +9,7 @@ import data.xb.lib.fields
 import data.xb.lib.tables
 
 # Of these, the ones that no rule here gives.
-warn contains finding if some finding in set()
-
 waive contains finding if some finding in set()
-
-oblige contains duty if some duty in set()
 
 # METADATA
 # title: A purpose of the controller's own
@@ -122,4 +118,67 @@ deny contains {"rule": "MO-8-2005-8-1", "path": field.path} if {
 deny contains {"rule": "MO-8-2005-9-1", "path": "dataset.controllers"} if {
 	input.dataset.controllers == "several"
 	not allowed_by_law_or_authority
+}
+
+# METADATA
+# title: Objection and rectification
+# description: |
+#   A field that the person objects to or wants rectified waits for the Fund's data officer. A
+#   request of the person concerned is answered within the table's working days; afterwards it is
+#   still answered, with a warning.
+# custom:
+#   id: MO-8-2005-12-1
+#   articles: ["Law 8/2005 Art 11", "Law 8/2005 Art 12"]
+#   verified: false
+hold contains {
+	"rule": "MO-8-2005-12-1",
+	"path": field.path,
+	"role": "fss_data_officer",
+} if {
+	some field in fields.kept
+	field.path in input.content.objected
+}
+
+warn contains {"rule": "MO-8-2005-12-1", "path": "case.term"} if {
+	input.t.purpose == "RIGHTS_REQUEST"
+	input.case.term == "past"
+}
+
+oblige contains {
+	"rule": "MO-8-2005-12-1",
+	"verb": "notify",
+	"who": "subject",
+	"about": "rights_request",
+	"value": tables.current.thresholds.rights_working_days,
+	"unit": "working_days",
+} if {
+	input.t.purpose == "RIGHTS_REQUEST"
+}
+
+# METADATA
+# title: No decision by a machine alone
+# description: A result that takes something away from a person waits for the officer on the case.
+# custom:
+#   id: MO-8-2005-13-1
+#   articles: ["Law 8/2005 Art 13"]
+#   verified: false
+hold contains {
+	"rule": "MO-8-2005-13-1",
+	"path": "t.adverse",
+	"role": "case_officer",
+} if {
+	decided_by_machine
+}
+
+oblige contains {
+	"rule": "MO-8-2005-13-1",
+	"verb": "human_review",
+	"who": "case_officer",
+} if {
+	decided_by_machine
+}
+
+decided_by_machine if {
+	fields.personal
+	not input.t.adverse in {"none", "reviewed"}
 }
