@@ -182,3 +182,92 @@ decided_by_machine if {
 	fields.personal
 	not input.t.adverse in {"none", "reviewed"}
 }
+
+# METADATA
+# title: Processors
+# description: |
+#   A party that processes for somebody else has a written contract with the other party, in force,
+#   that describes the security measures.
+# custom:
+#   id: MO-8-2005-15-1
+#   articles: ["Law 8/2005 Art 15", "Law 8/2005 Art 17"]
+#   verified: false
+deny contains {"rule": "MO-8-2005-15-1", "path": path} if {
+	fields.personal
+	"processor" in {input.s.role, input.r.role}
+	some path in uncontracted
+}
+
+uncontracted contains "contract.state" if not input.contract.state == "valid"
+
+uncontracted contains "contract.names_parties" if {
+	input.contract.state == "valid"
+	not input.contract.names_parties == true
+}
+
+uncontracted contains concat(".", ["contract.terms", term]) if {
+	input.contract.state == "valid"
+	some term in tables.current.required_terms.mo_processor_contract
+	not term in input.contract.terms
+}
+
+# METADATA
+# title: Special security measures
+# description: |
+#   Sensitive data travel between bodies that have the controls of the table in place, encrypted as
+#   for the highest level and signed by the sender.
+# custom:
+#   id: MO-8-2005-16-1
+#   articles: ["Law 8/2005 Art 16"]
+#   verified: false
+deny contains {"rule": "MO-8-2005-16-1", "path": concat(".", [party, "controls", control])} if {
+	count(sensitive) > 0
+	some party in ["s", "r"]
+	some control in tables.current.required_terms.mo_controls
+	not control in input[party].controls
+}
+
+oblige contains {
+	"rule": "MO-8-2005-16-1",
+	"verb": "encrypt",
+	"value": fields.rank.L4,
+	"unit": "level",
+} if {
+	count(sensitive) > 0
+}
+
+oblige contains {"rule": "MO-8-2005-16-1", "verb": "sign", "who": "sender"} if {
+	count(sensitive) > 0
+}
+
+# METADATA
+# title: Health data apart
+# description: |
+#   Health data travel in an object of their own and are stored apart. A health field in one object
+#   with other data cannot be stored apart, so the transfer is denied, even where that field would
+#   be dropped. The pseudonym and the link between two objects are no other data.
+# custom:
+#   id: MO-8-2005-16-3
+#   articles: ["Law 8/2005 Art 16(3)"]
+#   verified: false
+deny contains {"rule": "MO-8-2005-16-3", "path": field.path} if {
+	some field in fields.special("health")
+	some other in fields.kept
+	not other in fields.special("health")
+	not other.name in {"link_id", "pid_token"}
+	object_of(other) == object_of(field)
+}
+
+oblige contains {
+	"rule": "MO-8-2005-16-3",
+	"verb": "separate_store",
+	"about": "health_envelope",
+} if {
+	some field in fields.special("health")
+	field in fields.kept
+}
+
+# Path of the object that a field stands in; empty for the message itself.
+object_of(field) := concat(".", array.slice(steps, 0, count(steps) - 1)) if {
+	steps := split(field.path, ".")
+}
