@@ -271,3 +271,58 @@ oblige contains {
 object_of(field) := concat(".", array.slice(steps, 0, count(steps) - 1)) if {
 	steps := split(field.path, ".")
 }
+
+# METADATA
+# title: Notification of processing
+# description: |
+#   The authority is notified of automated processing within the table's days of its beginning.
+#   Inside that time it is still to be notified; after it, or where no processing is registered as
+#   running, nothing travels.
+# custom:
+#   id: MO-8-2005-21-1
+#   articles: ["Law 8/2005 Art 21"]
+#   verified: true
+deny contains {"rule": "MO-8-2005-21-1", "path": "mo_proc.state"} if {
+	fields.personal
+	not input.mo_proc.state == "running"
+}
+
+deny contains {"rule": "MO-8-2005-21-1", "path": "mo_proc.notified"} if {
+	fields.personal
+	input.mo_proc.state == "running"
+	not input.mo_proc.notified == "yes"
+	not input.mo_proc.window == "inside"
+}
+
+oblige contains {
+	"rule": "MO-8-2005-21-1",
+	"verb": "notify",
+	"who": "dspdp",
+	"about": "processing",
+	"value": tables.current.thresholds.mo_notice_days,
+	"unit": "days",
+} if {
+	fields.personal
+	input.mo_proc.state == "running"
+	not input.mo_proc.notified == "yes"
+	input.mo_proc.window == "inside"
+}
+
+# METADATA
+# title: Simplified registration
+# description: |
+#   A simplified registration that is relied on is not older than the table's years; a warning comes
+#   the table's number of days before its end.
+# custom:
+#   id: MO-8-2005-21-2
+#   articles: ["Law 8/2005 Art 21 (simplified notification)"]
+#   verified: true
+deny contains {"rule": "MO-8-2005-21-2", "path": "mo_proc.registration"} if {
+	fields.personal
+	input.mo_proc.registration == "ended"
+}
+
+warn contains {"rule": "MO-8-2005-21-2", "path": "mo_proc.registration"} if {
+	fields.personal
+	input.mo_proc.registration == "near"
+}
