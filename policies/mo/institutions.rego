@@ -15,9 +15,9 @@ waive contains finding if some finding in set()
 # METADATA
 # title: Operators of critical infrastructure in Macao
 # description: |
-#   Such an operator names a security officer and reports every year. While the table's days of grace
-#   run, since it was designated or since its report fell due, what is missing warns; after them the
-#   supervisor decides.
+#   Such an operator names a security officer and reports every year. While the table's days of
+#   grace run, since it was designated or since its report fell due, what is missing warns; after
+#   them the supervisor decides.
 # custom:
 #   id: MO-13-2019-1
 #   articles: ["Law 13/2019"]
