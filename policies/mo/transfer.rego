@@ -7,10 +7,9 @@ import rego.v2
 
 import data.xb.lib.fields
 import data.xb.lib.tables
+import data.xb.mo.processing
 
 # Of these, the ones that no rule here gives.
-hold contains finding if some finding in set()
-
 warn contains finding if some finding in set()
 
 waive contains finding if some finding in set()
@@ -118,13 +117,48 @@ deny contains {"rule": "MO-8-2005-20-2", "path": "mo_transfer.authorised"} if {
 }
 
 # METADATA
-# title: No transfer without a ground
-# description: Personal data leave Macao only on a ground of Article 19 or 20.
+# title: Security, crime and public health
+# description: |
+#   A transfer that serves security, the fight against crime or public health waits until somebody
+#   has found the special law or the agreement that it needs.
+# custom:
+#   id: MO-8-2005-20-3
+#   articles: ["Law 8/2005 Art 20(3)"]
+#   verified: false
+hold contains {
+	"rule": "MO-8-2005-20-3",
+	"path": "mo_transfer.special_law",
+	"role": "mo_data_controller",
+} if {
+	leaves
+	not input.mo_transfer.special == "none"
+	not input.mo_transfer.special_law == true
+}
+
+# METADATA
+# title: Prior authorisation
+# description: |
+#   Sensitive and credit data, combinations of data and other purposes than those of collection need
+#   a law that explicitly provides for them or an authorisation; for sensitive data an explicit
+#   consent will do. Personal data leave Macao only on a ground of Article 19 or 20.
 # custom:
 #   id: MO-8-2005-22-1
 #   articles: ["Law 8/2005 Art 22"]
 #   verified: false
+deny contains {"rule": "MO-8-2005-22-1", "path": path} if {
+	not processing.allowed_by_law_or_authority
+	some path in to_be_authorised
+}
+
 deny contains {"rule": "MO-8-2005-22-1", "path": "mo_transfer.kind"} if {
 	leaves
 	not input.mo_transfer.kind in {"adequacy", "art20_1", "art20_2_auth"}
 }
+
+to_be_authorised contains field.path if some field in processing.sensitive_unallowed
+
+to_be_authorised contains field.path if some field in fields.special("credit")
+
+to_be_authorised contains "dataset.controllers" if input.dataset.controllers == "several"
+
+to_be_authorised contains "dataset.changed_purpose" if not input.dataset.changed_purpose == false
