@@ -6,6 +6,7 @@ package xb.cn.security
 import rego.v2
 
 import data.xb.lib.fields
+import data.xb.lib.tables
 
 # Of these, the ones that no rule here gives.
 hold contains finding if some finding in set()
@@ -13,8 +14,6 @@ hold contains finding if some finding in set()
 warn contains finding if some finding in set()
 
 waive contains finding if some finding in set()
-
-oblige contains duty if some duty in set()
 
 # METADATA
 # title: State and work secrets
@@ -79,7 +78,9 @@ assessed if {
 
 # METADATA
 # title: Network logs
-# description: Nothing moves while the log cannot be written or is kept too short.
+# description: |
+#   Nothing moves while the log cannot be written or is kept too short; it is kept for the table's
+#   days.
 # custom:
 #   id: CN-CSL-23-1
 #   articles: ["CSL Art 23 (formerly 21)"]
@@ -91,3 +92,10 @@ deny contains {"rule": "CN-CSL-23-1", "path": path} if {
 unlogged contains "log.ok" if not input.log.ok == true
 
 unlogged contains "log.retention" if not input.log.retention == "enough"
+
+oblige contains {
+	"rule": "CN-CSL-23-1",
+	"verb": "log_keep",
+	"value": tables.current.thresholds.log_days,
+	"unit": "days",
+}

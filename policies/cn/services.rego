@@ -49,7 +49,7 @@ deny contains {"rule": "CN-SI-81-1", "path": "r.kind"} if {
 # title: Verification first
 # description: |
 #   The answer is given in a way that the table lists for this purpose, leg and kind of recipient;
-#   a richer way is denied.
+#   a richer way is denied, and so are counts of fewer persons than the table's smallest cell.
 # custom:
 #   id: JA-SVC-1
 #   articles: ["SI Regulations Art 31", "Jing'an: verification instead of certificates"]
@@ -64,6 +64,29 @@ mode_serves if {
 	kind in {"*", input.r.kind}
 	fields.highest <= line.level_max
 }
+
+deny contains {"rule": "JA-SVC-1", "path": "content.cells"} if {
+	input.t.mode == "aggregate"
+	input.content.cells == "small"
+}
+
+# METADATA
+# title: Nothing is asked for twice
+# description: |
+#   What the case already holds, or the recipient's own government, is not asked for again, nor the
+#   same person asked about more often than the table allows.
+# custom:
+#   id: JA-SVC-2
+#   articles: ["SI Regulations Art 31", "Government Data Sharing Regulations (Decree 809)"]
+#   verified: false
+deny contains {"rule": "JA-SVC-2", "path": path} if {
+	not input.t.leg == "answer"
+	some path in repeated
+}
+
+repeated contains "case.evidence_held" if input.case.evidence_held in {"case", "own_government"}
+
+repeated contains "counts.repeats" if input.counts.repeats == "over"
 
 # METADATA
 # description: Whether a line of the log retention table speaks of this transfer.

@@ -17,8 +17,10 @@ directions := {
 }
 
 # METADATA
-# title: Direction label
-# description: The label is there and fits where both parties sit.
+# title: Labels of direction and origin
+# description: |
+#   The label of direction is there and fits where both parties sit; it is stated where the data were
+#   collected.
 # custom:
 #   id: GW-DIR-1
 #   articles: ["Project rule: direction of a transfer"]
@@ -38,6 +40,8 @@ misdirected contains "s.region" if {
 misdirected contains "r.region" if {
 	tables.current.gba_cities[input.r.region] != input.r.jurisdiction
 }
+
+misdirected contains "dataset.origin" if not input.dataset.origin in {"CN", "MO", "MIXED"}
 
 # METADATA
 # title: Synthetic and real worlds apart
@@ -150,6 +154,21 @@ hold contains {
 	"role": "data_officer",
 } if {
 	fields.highest >= 4
+}
+
+# The fields themselves are encrypted at the highest level, the payload as a whole below it.
+oblige contains {
+	"rule": "GW-CLASS-2",
+	"verb": "encrypt",
+	"value": fields.highest,
+	"unit": "level",
+} if {
+	fields.highest >= 3
+}
+
+oblige contains {"rule": "GW-CLASS-2", "verb": "sign", "who": who} if {
+	some who, least in {"gateway": 1, "sender": 4}
+	fields.highest >= least
 }
 
 # METADATA

@@ -17,7 +17,7 @@ sections := {
 	},
 	"case": {"evidence_held", "hold_cn", "hold_mo", "self_approved", "status", "term"},
 	"consent": {"covers_purpose", "kind", "kinds", "names_recipient", "state"},
-	"content": {"cells", "objected", "record", "stay", "youngest"},
+	"content": {"bucket", "cells", "objected", "record", "stay", "youngest"},
 	"contract": {"state"},
 	"counts": {"assessed", "pi_year", "repeats", "spi_year", "split"},
 	"crypto": {

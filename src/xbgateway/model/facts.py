@@ -263,6 +263,7 @@ class ContentFacts:
     stay_from: str | None = None  # first day of a stay declared as Hengqin time
     stay_region: str | None = None
     min_cell: int | None = None  # smallest count of an aggregate
+    bucket_months: int | None = None  # narrowest span of time that a yes/no answer tells apart
 
 
 @dataclass(frozen=True, slots=True)

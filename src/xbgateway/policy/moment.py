@@ -67,6 +67,7 @@ class Marks:
                 (),
                 "none",
                 "none",
+                "none",
             ),
         )
 
@@ -161,7 +162,7 @@ def sections(key: Key) -> dict[str, dict[str, Any]]:
             )
         ),
         "content": dict(
-            zip(("youngest", "record", "objected", "stay", "cells"), content, strict=True)
+            zip(("youngest", "record", "objected", "stay", "cells", "bucket"), content, strict=True)
         ),
     }
 
@@ -269,6 +270,7 @@ def _content(content: ContentFacts, marks: Marks) -> Key:
         tuple(sorted(set(content.objected))),
         _stay(content, marks.day),
         _cells(content.min_cell, marks.day),
+        _bucket(content.bucket_months, marks.day),
     )
 
 
@@ -301,3 +303,10 @@ def _cells(count: int | None, day: Day) -> str:
     if count is None:
         return "none"
     return "enough" if least is not None and count >= least else "small"
+
+
+def _bucket(months: int | None, day: Day) -> str:
+    least = day.cuts.thresholds.get("predicate_bucket_months")
+    if months is None:
+        return "none"
+    return "wide" if least is not None and months >= least else "narrow"

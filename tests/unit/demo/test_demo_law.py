@@ -19,12 +19,13 @@ from xbgateway.api.socialsecurity.v1 import pension_pb2 as pension
 from xbgateway.demo.population import generate
 from xbgateway.demo.register import demo_register
 from xbgateway.model.decision import Decision
-from xbgateway.model.facts import Facts, Leg, Moment
+from xbgateway.model.facts import Facts, Leg, Moment, Protection
 from xbgateway.policy.engine.embedded import LIBRARY, EmbeddedEngine
 from xbgateway.policy.memo import Decider
 from xbgateway.policy.projection import Projector
 from xbgateway.policy.revision import load_directory
 from xbgateway.register import build_catalogue, load_register, parse, standing, synthetic_verdict
+from xbgateway.seal import SUITE
 
 pytestmark = pytest.mark.skipif(not LIBRARY.exists(), reason="the engine's library is not built")
 API = "xbgateway.api.socialsecurity.v1."
@@ -130,6 +131,7 @@ def decide(decider: Decider, scenario: str, leg: Leg, today: date) -> Decision:
         sender_signed=True,
         gateway_signed=True,
         log_ok=True,
+        protection=Protection(suite=SUITE, key_store="software", certificate="valid"),
     )
     corridor = standing(
         register,

@@ -303,6 +303,9 @@ def test_a_joined_dataset_adds_mainland_data(source: dict[str, Any], *, adds: bo
         ),
         ({"content": {"min_cell": 9}}, "content.cells", "small"),
         ({"content": {"min_cell": 10}}, "content.cells", "enough"),
+        ({}, "content.bucket", "none"),
+        ({"content": {"bucket_months": 11}}, "content.bucket", "narrow"),
+        ({"content": {"bucket_months": 12}}, "content.bucket", "wide"),
         ({"protection": {"suite": None}}, "crypto.suite", "none"),
     ],
 )
