@@ -46,7 +46,9 @@ undutiful contains "s.has_power" if not input.s.has_power == true
 
 # METADATA
 # title: Consent covers the purpose
-# description: On the basis of consent there is one, in force, for this purpose.
+# description: |
+#   On the basis of consent there is one, in force, for this purpose and every kind of data that
+#   travels.
 # custom:
 #   id: CN-PIPL-14-1
 #   articles: ["PIPL Art 14", "NDSR Art 22"]
@@ -61,13 +63,18 @@ unconsented contains "consent.state" if not input.consent.state in {"valid", "wi
 
 unconsented contains "consent.covers_purpose" if not input.consent.covers_purpose == true
 
+unconsented contains field.path if {
+	not input.consent.state == "none"
+	some field in fields.uncovered(input.consent.kinds)
+}
+
 # METADATA
 # title: Consent was not withdrawn
 # description: A withdrawn consent ends the transfers that rest on it, on either side.
 # custom:
 #   id: CN-PIPL-15-1
 #   articles: ["PIPL Art 15", "PIPL Art 47"]
-#   verified: true
+#   verified: false
 deny contains {"rule": "CN-PIPL-15-1", "path": "consent.state"} if {
 	"consent" in {input.basis.cn, input.basis.mo}
 	input.consent.state == "withdrawn"
@@ -133,20 +140,47 @@ oblige contains {"rule": "CN-PIPL-6-1", "verb": "mask", "path": field.path, "how
 
 # METADATA
 # title: Kept no longer than necessary
-# description: The retention asked for stays within the table's maximum for the purpose.
+# description: |
+#   The retention asked for stays within the table's maximum for the purpose; when it is over, the
+#   recipient confirms that it deleted the data.
 # custom:
 #   id: CN-PIPL-19-1
 #   articles: ["PIPL Art 19", "PIPL Art 47"]
-#   verified: true
+#   verified: false
 deny contains {"rule": "CN-PIPL-19-1", "path": "retention.days"} if {
 	fields.personal
 	not input.retention.days <= input.retention.max_days
 }
 
+oblige contains {
+	"rule": "CN-PIPL-19-1",
+	"verb": "data_keep",
+	"value": input.retention.days,
+	"unit": "days",
+} if {
+	kept_in_time
+}
+
+oblige contains {
+	"rule": "CN-PIPL-19-1",
+	"verb": "delete_confirm",
+	"who": "recipient",
+	"value": input.retention.days,
+	"unit": "days",
+} if {
+	kept_in_time
+}
+
+kept_in_time if {
+	fields.personal
+	input.retention.days <= input.retention.max_days
+}
+
 # METADATA
 # title: Impact assessment
 # description: |
-#   An impact assessment made before the transfer covers its purpose and names its recipient.
+#   An impact assessment made before the transfer covers its purpose and every kind of data that
+#   travels, and names its recipient.
 # custom:
 #   id: CN-PIPL-55-1
 #   articles: ["PIPL Art 55"]
@@ -161,3 +195,8 @@ unassessed contains "pipia.state" if not input.pipia.state == "valid"
 unassessed contains "pipia.covers_purpose" if not input.pipia.covers_purpose == true
 
 unassessed contains "pipia.names_recipient" if not input.pipia.names_recipient == true
+
+unassessed contains field.path if {
+	not input.pipia.state == "none"
+	some field in fields.uncovered(input.pipia.kinds)
+}

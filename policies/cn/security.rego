@@ -9,8 +9,6 @@ import data.xb.lib.fields
 import data.xb.lib.tables
 
 # Of these, the ones that no rule here gives.
-hold contains finding if some finding in set()
-
 warn contains finding if some finding in set()
 
 waive contains finding if some finding in set()
@@ -41,14 +39,23 @@ deny contains {"rule": "CN-DSL-21-1", "path": field.path} if {
 
 # METADATA
 # title: Every field is labelled
-# description: A field that would travel has level, class and both sensitivities on it.
+# description: |
+#   A field that would travel has level, class and both sensitivities on it, and its level is not
+#   above that of its dataset.
 # custom:
 #   id: CN-DSL-21-2
 #   articles: ["DSL Art 21", "GB/T 43697-2024"]
 #   verified: false
 deny contains {"rule": "CN-DSL-21-2", "path": field.path} if {
-	some field in fields.kept
+	some field in input.fields
+	fields.carried(field)
 	not labelled(field)
+}
+
+deny contains {"rule": "CN-DSL-21-2", "path": "dataset.level"} if {
+	some field in input.fields
+	fields.carried(field)
+	fields.rank[field.level] > fields.rank[input.dataset.level]
 }
 
 labelled(field) if {
@@ -74,6 +81,43 @@ deny contains {"rule": "CN-DSL-31-1", "path": field.path} if {
 assessed if {
 	input.m.type == "security_assessment"
 	input.m.state == "valid"
+}
+
+# METADATA
+# title: Important data was told or published
+# description: |
+#   Only what was told or published as important is important; where a field says so and no notice
+#   is known, the classification officer relabels it or attaches the notice.
+# custom:
+#   id: CN-CBDF-2-1
+#   articles: ["CBDF Provisions Art 2", "NDSR Art 29"]
+#   verified: true
+hold contains {
+	"rule": "CN-CBDF-2-1",
+	"path": "dataset.noticed",
+	"role": "classification_officer",
+} if {
+	important
+	not input.dataset.noticed == true
+}
+
+important if {
+	some field in fields.kept
+	field.class == "important"
+}
+
+# METADATA
+# title: Risk assessment of important data
+# description: |
+#   Before important data is provided its risk is assessed, but where a statutory duty is the basis.
+# custom:
+#   id: CN-NDSR-31-1
+#   articles: ["NDSR Art 31"]
+#   verified: true
+deny contains {"rule": "CN-NDSR-31-1", "path": "risk_assessment.state"} if {
+	important
+	not input.basis.cn == "statutory_duty"
+	not input.risk_assessment.state == "valid"
 }
 
 # METADATA

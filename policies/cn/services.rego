@@ -9,8 +9,6 @@ import data.xb.lib.fields
 import data.xb.lib.tables
 
 # Of these, the ones that no rule here gives.
-hold contains finding if some finding in set()
-
 warn contains finding if some finding in set()
 
 waive contains finding if some finding in set()
@@ -31,6 +29,19 @@ deny contains {"rule": "ZH-CAT-1", "path": path} if {
 uncatalogued contains "dataset.registered" if not input.dataset.registered == true
 
 uncatalogued contains "scenario.authorised" if not input.scenario.authorised == true
+
+# METADATA
+# title: An approved application
+# description: |
+#   The recipient's application for this dataset in this scenario was approved and is in force;
+#   otherwise the provider's chief data officer decides.
+# custom:
+#   id: ZH-CAT-2
+#   articles: ["Zhuhai: authorisation by application and by scenario"]
+#   verified: true
+hold contains {"rule": "ZH-CAT-2", "path": "scenario.application", "role": "cdo"} if {
+	not input.scenario.application == "valid"
+}
 
 # METADATA
 # title: Confidentiality of social insurance

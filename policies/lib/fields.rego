@@ -30,9 +30,24 @@ condition_met("consent") if {
 	input.consent.covers_purpose == true
 }
 
-kept contains field if {
+# METADATA
+# description: |
+#   What would travel. All of it is sensitive and of the highest level where a person under 14 is
+#   concerned (PIPL Arts 28 and 31), whatever its label says.
+kept contains travelling(field) if {
 	some field in input.fields
 	carried(field)
+}
+
+travelling(field) := object.union(field, {"level": "L4", "sens_cn": true}) if child
+
+travelling(field) := field if not child
+
+# METADATA
+# description: Whether a person under 14 is known to be among those concerned.
+child if {
+	input.content.youngest == "child"
+	personal
 }
 
 dropped contains field if {

@@ -22,6 +22,8 @@ from xbgateway.policy.texts import load_texts
 
 # A case may take this long when it runs for the first time, on a busy machine.
 CASE_TIMEOUT_MS = 5_000
+# For each Rego test; by itself opa allows five seconds, too few on a busy machine.
+OPA_TEST_TIMEOUT = "100s"
 
 
 @dataclass(slots=True)
@@ -132,7 +134,7 @@ def _with_opa(
     with tempfile.TemporaryDirectory(prefix="xb-policy-") as folder:
         root = Path(folder)
         _write_bundle(root, files, report.revision)
-        done = lint.run_opa(opa, root, "test", "--bundle", ".")
+        done = lint.run_opa(opa, root, "test", "--bundle", ".", "--timeout", OPA_TEST_TIMEOUT)
         report.done.append("opa test")
         if done.returncode != 0:
             report.problems.append(Problem("", 0, done.stdout.strip() or done.stderr.strip()))
