@@ -246,11 +246,11 @@ def _state(mechanism: MechanismFacts, day: Day) -> str:
 
 
 def _term(mechanism: MechanismFacts, retention_days: int | None) -> str:
-    """Whether the paper's own length is at least that of the retention asked for."""
+    """Whether the paper, first and last day inside, is as long as the retention asked for."""
     if mechanism.effective_on is None or mechanism.expires_on is None or retention_days is None:
         return "none"
-    length = date.fromisoformat(mechanism.expires_on) - date.fromisoformat(mechanism.effective_on)
-    return "enough" if retention_days <= length.days else "short"
+    ahead = date.fromisoformat(mechanism.expires_on) - date.fromisoformat(mechanism.effective_on)
+    return "enough" if retention_days <= ahead.days + 1 else "short"
 
 
 def _filing(mechanism: MechanismFacts, sender: str, day: Day) -> str:
