@@ -19,7 +19,7 @@ demo-up: .venv/ready-run ## the same left running, with how to call it
 	@python -m xbgateway.demo up
 test: .venv/ready-dev ## all tests at their default counts, at most ten minutes on two cores
 	@$(PYTEST) $(TESTS)
-test-long: .venv/ready-dev ## all tests at full counts, twenty times the default
+test-long: .venv/ready-dev ## all tests at up to twenty times the counts; an hour or two
 	@XB_TEST_SCALE=20 $(PYTEST) -m "long or not long" --timeout 3600 $(TESTS)
 check: .venv/ready-dev ## format, lint, types, imports, protos, policies, docs; no tests, < 2 min
 	@python scripts/check.py

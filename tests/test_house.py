@@ -17,6 +17,7 @@ import pytest
 import typer.main
 from packaging.requirements import Requirement
 from packaging.version import Version
+from tests.harness.scale import FULL, scaled
 
 import xbgateway
 from xbgateway.cli import app
@@ -62,6 +63,16 @@ def locked() -> dict[str, Version]:
 def test_make_lists_every_target() -> None:
     listed = {line.split()[0] for line in run("make").splitlines()}
     assert listed == TARGETS
+
+
+def test_long_runs_multiply_counts_as_far_as_each_is_worth(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XB_TEST_SCALE", raising=False)
+    assert (scaled(50), scaled(50, most=6), scaled(0)) == (50, 50, 1)
+    monkeypatch.setenv("XB_TEST_SCALE", f"{FULL:g}")
+    assert (scaled(50), scaled(50, most=6)) == (1000, 300)
+    assert f"XB_TEST_SCALE={FULL:g} " in read("Makefile")
+    monkeypatch.setenv("XB_TEST_SCALE", "0.1")
+    assert (scaled(50), scaled(50, most=6), scaled(3)) == (5, 5, 1)
 
 
 @pytest.mark.parametrize("target", sorted(TARGETS))

@@ -6,6 +6,7 @@ whose entries both sides hold has the same outcome on both sides, with no anomal
 """
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
@@ -150,6 +151,9 @@ def _check_evidence(core: Core, strange: Collection[str]) -> None:
 
 def _check_results(core: Core, states: dict[str, State]) -> None:
     """What our callers were told is what the entries say."""
+    of: dict[str, list[Placed]] = defaultdict(list)  # once: long runs have thousands of exchanges
+    for placed in _placed(core):
+        of[str(getattr(placed.entry, "exchange", None))].append(placed)
     for exchange, state in states.items():
         row = core.store.reader.exchange_row(exchange)
         if row is None or row[0] is None:
@@ -160,9 +164,5 @@ def _check_results(core: Core, states: dict[str, State]) -> None:
         if told is None:
             assert state.outcome not in TERMINAL or not state.finished, f"{exchange}: no result"
             continue
-        mine = outcome(_of(core, exchange), core.node)
+        mine = outcome(of[exchange], core.node)
         assert told.outcome is mine.outcome, f"{exchange}: told {told.outcome}, is {mine.outcome}"
-
-
-def _of(core: Core, exchange: str) -> list[Placed]:
-    return [p for p in _placed(core) if getattr(p.entry, "exchange", None) == exchange]

@@ -32,7 +32,7 @@ from tests.harness.verify import examine
 
 from xbgateway.model.outcome import Outcome, State
 
-ROUNDS = int(os.environ.get("XB_KILL_ROUNDS", str(scaled(50))))
+ROUNDS = int(os.environ.get("XB_KILL_ROUNDS", str(scaled(50, most=6))))
 SEED = int(os.environ.get("XB_KILL_SEED", "20261122"))
 # Who dies: mostly one node, sometimes both at once, sometimes the service behind one.
 VICTIMS = (

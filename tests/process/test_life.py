@@ -51,6 +51,7 @@ pytestmark = [
 ]
 AUDITOR = "cn.zhuhai.data"
 LANE = "zhuhai.xbg.test/zhuhai/macao/lane/0"
+BEHIND = scaled(2000, most=5)
 
 
 # ---- stopping ----------------------------------------------------------------------------------
@@ -242,26 +243,26 @@ async def test_sealing_keys_rotate_under_load(nodes: Processes, people: Callers)
 # ---- waiting -----------------------------------------------------------------------------------
 
 
-@pytest.mark.timeout(60 + scaled(2000) // 10)
+@pytest.mark.timeout(60 + BEHIND // 10)
 async def test_a_peer_that_is_away_gets_everything_later(nodes: Processes, people: Callers) -> None:
     """Thousands of accepted exchanges behind: callers are told, and ask again for answers."""
     await nodes.settle()
     await nodes.kill("macao")
-    waiting = [people.new(QUERY) for _ in range(scaled(2000))]
+    waiting = [people.new(QUERY) for _ in range(BEHIND)]
     before, acted = sizes(nodes.store("zhuhai"))[LANE], len(nodes.effects("macao"))
     bound = asyncio.Semaphore(150)
 
     async def ask(one: Asked) -> None:
         async with bound:
-            # Spread out: what is told in the last moment of so many calls at once comes too late.
-            one.error = await people.impatient(one, timeout_s=0.5 + random.random())
-            one.exchange = one.error.exchange_id or ""
+            while not one.exchange:  # on a busy machine a caller's time may end before acceptance
+                # Spread out: what is told in the last moment of so many at once comes too late.
+                one.error = await people.impatient(one, timeout_s=0.5 + random.random())
+                one.exchange = one.error.exchange_id or ""
 
     await asyncio.gather(*(ask(one) for one in waiting))
     behind = sizes(nodes.store("zhuhai"))[LANE] - before
-    assert 0.9 * len(waiting) < behind <= len(waiting)
-    told = [one for one in waiting if one.exchange]
-    assert len(told) > 0.5 * behind
+    assert behind == len(waiting)
+    told = waiting
     said = {(one.error.reason, one.error.outcome) for one in told if one.error}
     assert said == {("EXCHANGE_PENDING", "pending")}
     known = await people.gateways[HENGQIN].get_exchange(told[0].exchange)

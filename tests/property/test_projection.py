@@ -123,7 +123,11 @@ def facts_at_edges(draw: st.DrawFn) -> list[Facts]:
     ]
 
 
-@settings(max_examples=scaled(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(
+    max_examples=scaled(60, most=10),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 @given(facts_at_edges())
 def test_memo_and_caches_never_change_a_decision(several: list[Facts]) -> None:
     remembering = decider(memo=True)

@@ -70,7 +70,8 @@ async def test_pitfall_16_callers_never_see_each_other(edge: Edge) -> None:
             answer: bytes = await parties[party].unary_unary(QUERY)(b"", metadata=words)
             return answer == party.encode()
 
-        assert all(await asyncio.gather(*(ask(p) for p in [WINDOW, AUDITOR] * scaled(40))))
+        for _ in range(scaled(1)):  # not all at once: a connection has a bound of its own
+            assert all(await asyncio.gather(*(ask(p) for p in [WINDOW, AUDITOR] * 40)))
 
 
 async def test_pitfall_9_a_reader_that_takes_nothing_is_cut_off(
