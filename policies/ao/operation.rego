@@ -50,8 +50,8 @@ unlicensed contains "a.names_operator" if {
 # METADATA
 # title: Trial operation
 # description: |
-#   Until regular operation is approved, one operates within a trial that is no longer than the table
-#   allows, up to its last day.
+#   Until regular operation is approved, one operates within a trial that is no longer than the
+#   table allows, up to its last day.
 # custom:
 #   id: HZ-AO-2
 #   articles: ["Hangzhou authorised operation plan (trial)"]

@@ -19,8 +19,8 @@ directions := {
 # METADATA
 # title: Labels of direction and origin
 # description: |
-#   The label of direction is there and fits where both parties sit; it is stated where the data were
-#   collected.
+#   The label of direction is there and fits where both parties sit; it is stated where the data
+#   were collected.
 # custom:
 #   id: GW-DIR-1
 #   articles: ["Project rule: direction of a transfer"]

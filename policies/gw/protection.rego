@@ -63,8 +63,8 @@ unsigned contains "crypto.certificate" if not input.crypto.certificate == "valid
 # METADATA
 # title: A yes or no says no more than that
 # description: |
-#   The answer to a yes/no question has fields of fixed words alone: no text, no number, nothing that
-#   tells time apart more finely than the table's months.
+#   The answer to a yes/no question has fields of fixed words alone: no text, no number, nothing
+#   that tells time apart more finely than the table's months.
 # custom:
 #   id: GW-PRED-1
 #   articles: ["Project rule: usable, not visible"]
@@ -85,8 +85,8 @@ talkative contains "content.bucket" if not input.content.bucket in {"none", "wid
 # METADATA
 # title: Who decides, and by when
 # description: |
-#   What a rule holds is decided by its role within the table's working days, by the calendar of that
-#   role's authority, and never by whoever asked.
+#   What a rule holds is decided by its role within the table's working days, by the calendar of
+#   that role's authority, and never by whoever asked.
 # custom:
 #   id: GW-APPR-1
 #   articles: ["Project rule: approvals"]

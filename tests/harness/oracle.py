@@ -159,7 +159,7 @@ def _check_results(core: Core, states: dict[str, State]) -> None:
         if row is None or row[0] is None:
             continue
         told = core.gateway._outbound.result(exchange)
-        if told is None and was_erased(_of(core, exchange), core.node):
+        if told is None and was_erased(of[exchange], core.node):
             continue
         if told is None:
             assert state.outcome not in TERMINAL or not state.finished, f"{exchange}: no result"
