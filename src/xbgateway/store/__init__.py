@@ -1,6 +1,6 @@
 """The one transactional store: entries, trees, mirrors, pending rows, results and registers.
 
-One writer thread with group commit moves everything in one transaction; readers are read-only
+One writer with group commit moves everything in one transaction; readers are read-only
 connections beside it. Nothing here decides anything.
 """
 

@@ -46,7 +46,7 @@ Later = Callable[[str, tuple[Any, ...]], None]
 
 @dataclass(slots=True)
 class LogHead:
-    """One log of the store. Owned by the writer thread; other threads read ``size`` only."""
+    """One log of the store. Owned by the writer on its loop; other threads read ``size`` only."""
 
     row: int
     origin: str
