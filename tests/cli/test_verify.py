@@ -255,6 +255,7 @@ def test_a_stopped_log_is_released_once_a_person_has_looked(pair: Pair, run: Run
     record = json.loads(store.with_name("store.db.released.jsonl").read_text())
     assert (record["origin"], record["stopped"]) == (BACK, "LOG_FORK")
     assert "INC-7" in record["reason"]
+    assert not store.with_name("store.db-wal").exists()
     assert run(*command).exit_code == 5  # it is not stopped any more
     assert verify(run, pair, store)[0] == 0
 

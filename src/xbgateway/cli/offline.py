@@ -121,8 +121,8 @@ def release(
 ) -> None:
     """Let a stopped log go on, after a person has looked. The node must be stopped.
 
-    Who looked and what was found is appended to STORE.released.jsonl. If the cause is still there,
-    the log stops again at the next group.
+    When it was, why the log had stopped and what was found is appended to STORE.released.jsonl,
+    before anything is released. If the cause is still there, the log stops at the next group.
     """
     if not reason.strip():
         raise UsageError("--reason must say what was found")
