@@ -67,7 +67,8 @@ STEPS: tuple[tuple[str, tuple[tuple[Any, str], ...]], ...] = (
     ("writer: own rows", ((transaction.RecordOperation, "apply"),)),
     ("writer: verify mirror, rows", ((transaction.MirrorOperation, "apply"),)),
     ("writer: re-read, sign, group", ((sqlite.SqliteStore, "_publish"),)),
-    ("writer: begin, commit, fsync", ((sqlite.SqliteStore, "_write"),)),
+    ("writer: rows of a group", ((transaction.Transaction, "finish"),)),
+    ("writer: commit, fsync", ((sqlite.SqliteStore, "_commit"),)),
 )
 
 
