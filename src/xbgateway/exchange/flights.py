@@ -63,7 +63,7 @@ class Flights:
             return await mine
         finally:
             others = self._waiting.get(exchange)
-            if others is not None:  # not ended
+            if others is not None and mine in others:  # not ended
                 others.remove(mine)
                 if not others:
                     del self._waiting[exchange]
