@@ -333,17 +333,17 @@ class Callers:
         assert asked.exchange in ("", exchange), f"{asked.request_id} opened a second exchange"
         asked.exchange = exchange
 
-    async def done(self, asked: Asked, timeout_s: float = 60.0) -> Asked:
-        """Ask until the end."""
+    async def done(self, asked: Asked, timeout_s: float = 120.0) -> Asked:
+        """Ask until the end. A channel may wait 15 s before it dials a killed node again."""
         await eventually(lambda: self.once(asked), timeout_s, every_s=0.1)
         return asked
 
-    async def call(self, kind: Kind, timeout_s: float = 60.0) -> Asked:
+    async def call(self, kind: Kind, timeout_s: float = 120.0) -> Asked:
         return await self.done(self.new(kind), timeout_s)
 
     @asynccontextmanager
     async def load(
-        self, kinds: Sequence[Kind], pause_s: float, timeout_s: float = 60.0
+        self, kinds: Sequence[Kind], pause_s: float, timeout_s: float = 120.0
     ) -> AsyncIterator[None]:
         """One caller for each of ``kinds``, for as long as the block runs and until all is done."""
         stop = asyncio.Event()
