@@ -36,6 +36,7 @@ _HELP: Mapping[str, str] = {
     "node": "The node's SPIFFE id, for tokens.",
     "token_key": "Key that signs tokens, PEM; the certificate's where not given.",
     "kid": "Key id of the token key at the node.  [default: token]",
+    "roles": "Offices of the person who calls, parted by commas.",
     "system": "Which system of the party calls.  [default: cli]",
     "server_name": "Name in the node's certificate, where it is not the address.",
 }
@@ -82,6 +83,7 @@ class Connection:
                 system=values.get("system", "cli"),
                 token_key=Path(key) if key else None,
                 kid=values.get("kid", "token"),
+                roles=role_list(values.get("roles", "")),
                 server_name=values.get("server_name"),
             )
         except (ValueError, TypeError) as error:
@@ -119,6 +121,11 @@ def connected(command: Callable[..., _Result]) -> Callable[..., _Result]:
     run.__signature__ = inspect.Signature(keyword)  # type: ignore[attr-defined] # documented
     run.__annotations__ = {p.name: p.annotation for p in keyword}
     return run
+
+
+def role_list(text: str) -> tuple[str, ...]:
+    """Offices as given on the command line: ``cdo,compliance``."""
+    return tuple(role.strip() for role in text.split(",") if role.strip())
 
 
 def _profile(file: Path) -> dict[str, str]:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from xbgateway.cli.connection import role_list
 from xbgateway.client import TokenMint
 from xbgateway.model.errors import Reason, Refused
 
@@ -24,6 +25,7 @@ def mint(
     party: Annotated[str, typer.Option(help="Who speaks: the party's id.")],
     node: Annotated[str, typer.Option(help="To whom: the node's SPIFFE id.")],
     system: Annotated[str, typer.Option(help="Which system of the party.")] = "cli",
+    roles: Annotated[str, typer.Option(help="Offices of the person, parted by commas.")] = "",
     kid: Annotated[str, typer.Option(help="Key id under which the node knows the key.")] = "token",
     lifetime_s: Annotated[int, typer.Option(help="Seconds until it ends.", min=1, max=3600)] = 600,
 ) -> None:
@@ -37,6 +39,7 @@ def mint(
             node=node,
             kid=kid,
             lifetime_s=lifetime_s,
+            roles=role_list(roles),
         )
     except (ValueError, TypeError) as error:
         raise Refused(Reason.CONFIG_INVALID, f"no token can be minted: {error}") from error

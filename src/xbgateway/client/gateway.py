@@ -77,6 +77,7 @@ class Gateway:
         system: str = "sdk",
         token_key: bytes | Path | None = None,
         kid: str = "1",
+        roles: Sequence[str] = (),
         server_name: str | None = None,
         timeout_s: float = TIMEOUT_S,
     ) -> Self:
@@ -84,8 +85,9 @@ class Gateway:
 
         Certificate, key and roots are PEM or files of it. With ``party`` and ``node`` (the node's
         SPIFFE id) tokens are minted for ``system``, signed by ``token_key`` (the certificate's
-        key where none is given) under ``kid``; with ``token`` they come from elsewhere; with
-        neither the certificate alone says who calls. Raises ``ValueError`` for half of a pair.
+        key where none is given) under ``kid``, with the officer's ``roles``; with ``token`` they
+        come from elsewhere; with neither the certificate alone says who calls. Raises
+        ``ValueError`` for half of a pair.
         """
         chain, private = _pem(certificate), _pem(key)
         if (party is None) is not (node is None):
@@ -100,6 +102,7 @@ class Gateway:
                 system=system,
                 node=node,
                 kid=kid,
+                roles=roles,
             )
         return cls(Endpoint(address, chain, private, _pem(roots), token, server_name), timeout_s)
 

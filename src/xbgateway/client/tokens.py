@@ -7,7 +7,7 @@ most an hour, and over which certificate (``cnf``, RFC 8705 §3.1). Keys stay in
 import base64
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import jwt
 from cryptography import x509
@@ -28,8 +28,8 @@ class TokenMint:
     """A :data:`TokenSource` that signs its own tokens with the party's key.
 
     ``key`` and ``certificate`` are PEM; the key is Ed25519 or P-256 and its public half is known
-    to the node under ``kid``. Raises ``ValueError`` for another kind of key or a lifetime that a
-    node would refuse.
+    to the node under ``kid``. ``roles`` are the offices of the person who acts. Raises
+    ``ValueError`` for another kind of key or a lifetime that a node would refuse.
     """
 
     def __init__(
@@ -42,6 +42,7 @@ class TokenMint:
         node: str,
         kid: str = "1",
         lifetime_s: int = LIFETIME_S,
+        roles: Sequence[str] = (),
         clock: Callable[[], float] = time.time,
     ) -> None:
         if not 0 < lifetime_s <= LIFETIME_S_MAX:
@@ -61,6 +62,7 @@ class TokenMint:
             "sub": system,
             "aud": node,
             "cnf": {"x5t#S256": certificate_thumbprint(certificate)},
+            **({"roles": list(roles)} if roles else {}),
         }
         self._kid = kid
         self._lifetime_s = lifetime_s

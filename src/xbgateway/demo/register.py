@@ -28,6 +28,11 @@ JURISDICTIONS = {"zhuhai": "CN", "hengqin": "CN", "macao": "MO"}
 CONTROLS = (
     *("premises", "media", "input", "use", "access", "transmission", "input_trace", "transport"),
 )
+# Offices of table roles, by whose people hold them.
+OFFICERS_CN = ("data_officer", "case_officer", "cdo", "pi_protection_officer", "compliance")
+OFFICERS_MO = ("data_officer", "case_officer", "cdo", "fss_data_officer", "mo_data_controller")
+SUPERVISORS_CN = ("data_authority", "classification_officer", "expert_committee")
+SUPERVISORS_MO = ("mo_supervisor",)
 # Simplified, traditional, Portuguese, English.
 NAMES = {
     ZHUHAI: (
@@ -131,6 +136,7 @@ def _party(
     kind: str,
     powers: Iterable[str] = (),
     auditor: bool = False,
+    officers: Iterable[str] = (),
 ) -> Record:
     return {
         "id": party,
@@ -146,6 +152,7 @@ def _party(
         "restricted_list": False,
         "powers": list(powers),
         "auditor": auditor,
+        "officer_roles": list(officers),
         "security_officer": True,
         "child_rules_ref": "Rules for persons under 14, 2026",
         "controls": list(CONTROLS),
@@ -157,12 +164,14 @@ def _parties(window_node: str) -> list[Record]:
     macao: Record = {"node": "macao", "region": "macao"}
     at_window = ("CONTRIB_QUERY", "CONTRIB_CERT", "PROOF_OF_LIFE")
     return [
-        _party(ZHUHAI, **zhuhai, kind="social_security", powers=PURPOSES),
+        _party(ZHUHAI, **zhuhai, kind="social_security", powers=PURPOSES, officers=OFFICERS_CN),
         _party(HENGQIN, node=window_node, region="hengqin", kind="window", powers=at_window),
-        _party(FUND, **macao, kind="social_security", powers=PURPOSES),
+        _party(FUND, **macao, kind="social_security", powers=PURPOSES, officers=OFFICERS_MO),
         _party(WELFARE, **macao, kind="social_welfare", powers=("PROOF_OF_LIFE",)),
-        _party("cn.zhuhai.data", **zhuhai, kind="supervisor", auditor=True),
-        _party("mo.dspdp", **macao, kind="supervisor", auditor=True),
+        _party(
+            "cn.zhuhai.data", **zhuhai, kind="supervisor", auditor=True, officers=SUPERVISORS_CN
+        ),
+        _party("mo.dspdp", **macao, kind="supervisor", auditor=True, officers=SUPERVISORS_MO),
     ]
 
 

@@ -86,11 +86,16 @@ class TokenKey:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls: the party, its system's or officer's opaque id, and until when (aware UTC)."""
+    """Who calls: the party, its system's or officer's opaque id, and until when (aware UTC).
+
+    ``roles`` are the offices that the party says this person holds; whether the party may give
+    them away is the register's to say.
+    """
 
     party: str
     subject: str
     expires_at: datetime
+    roles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +172,7 @@ class TokenVerifier:
         if not isinstance(thumbprint, str) or len(thumbprint) != _THUMBPRINT_CHARS:
             raise Refused(Reason.TOKEN_UNBOUND, "The token is bound to no certificate.")
         expires_at = datetime.fromtimestamp(expires_s, UTC)
-        caller = Caller(claims["iss"], subject, expires_at)
+        caller = Caller(claims["iss"], subject, expires_at, _roles(claims))
         return _Verified(caller, thumbprint, not_before_s, expires_s)
 
     def _signed_claims(self, token: str) -> dict[str, Any]:
@@ -213,6 +218,7 @@ def mint_token(
     thumbprint: str,
     now: datetime,
     lifetime_s: int = 300,
+    roles: Sequence[str] = (),
 ) -> str:
     """A token as ``TokenVerifier`` accepts it: for the SDK and the development CLI."""
     issued_at = int(now.timestamp())
@@ -223,6 +229,7 @@ def mint_token(
         "iat": issued_at,
         "exp": issued_at + lifetime_s,
         "cnf": {"x5t#S256": thumbprint},
+        **({"roles": list(roles)} if roles else {}),
     }
     algorithm = "EdDSA" if isinstance(key, ed25519.Ed25519PrivateKey) else "ES256"
     return jwt.encode(claims, key, algorithm, headers={"kid": kid})
@@ -244,6 +251,17 @@ def _instant(claims: Mapping[str, Any], name: str, otherwise: float | None = Non
     if not number or not 0 <= value <= last.timestamp():
         raise _rejected(f"has no usable time in {name}")
     return float(value)
+
+
+def _roles(claims: Mapping[str, Any]) -> tuple[str, ...]:
+    """The claim ``roles`` (RFC 9068 §2.2.3.1): a short list of different words, or nothing."""
+    found = claims.get("roles", [])
+    sound = isinstance(found, list) and all(
+        isinstance(role, str) and 0 < len(role) <= _SUBJECT_CHARS_MAX for role in found
+    )
+    if not sound or len(set(found)) != len(found) or len(found) > limits.TOKEN_ROLES_MAX:
+        raise _rejected("has no usable list of roles")
+    return tuple(found)
 
 
 def _rejected(what: str) -> Refused:

@@ -58,6 +58,7 @@ TOKENS_CACHED_MAX = 4096
 TOKEN_BYTES_MAX = 4 * 1024
 # Tokens are bound to a certificate and cheap to mint: longer ones only help a thief.
 TOKEN_LIFETIME_S_MAX = 3600
+TOKEN_ROLES_MAX = 16
 # Clocks of two institutions may differ by this much before a token counts as from the future.
 TOKEN_SKEW_S_MAX = 30
 # A leaf and what it needs: two intermediates are one more than our own plan uses.

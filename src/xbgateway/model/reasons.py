@@ -78,6 +78,12 @@ _CALLER: dict[Reason, Explanation] = {
         "Only a party that the register names as auditor may ask this.",
         "Ask about one of your own exchanges, or have the party made an auditor.",
     ),
+    _R.ROLE_REQUIRED: Explanation(
+        "PERMISSION_DENIED",
+        "Only an officer of the `role` may do this.",
+        "Sign in as that officer: the token claims the role in `roles`, and the register lists it"
+        " in the party's `officer_roles`.",
+    ),
 }
 
 _ASKED: dict[Reason, Explanation] = {

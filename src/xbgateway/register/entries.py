@@ -80,6 +80,7 @@ class Party(Record):
     restricted_list: bool
     powers: Purposes = ()
     auditor: bool = False
+    officer_roles: Ids = ()  # offices that its tokens may claim (table roles)
     central_organ: bool = False
     persons_held: Count | None = None
     security_officer: bool = False

@@ -142,5 +142,5 @@ def party_facts(party: entries.Party) -> PartyFacts:
     """A party as law sees it."""
     return PartyFacts(
         org=party.id,
-        **party.model_dump(exclude={"id", "node", "name", "auditor"}),
+        **party.model_dump(exclude={"id", "node", "name", "auditor", "officer_roles"}),
     )

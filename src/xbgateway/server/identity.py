@@ -29,6 +29,13 @@ class Caller:
     subject: str
     tls: str  # "TLSv1.3"
     auditor: bool
+    roles: frozenset[str] = frozenset()  # offices that the token claims and the party may give
+
+    def officer(self, role: str) -> str:
+        """Who acts in this office: the person's opaque id. Raises ``Refused(ROLE_REQUIRED)``."""
+        if role not in self.roles:
+            raise Refused(Reason.ROLE_REQUIRED, "Only an officer of this role may.", role=role)
+        return self.subject
 
 
 class Identities:
@@ -73,13 +80,14 @@ class Identities:
                 "The certificate is of another side's authority.",
                 trust_domain=peer.trust_domain,
             )
-        subject = self._subject(context, peer)
+        subject, claimed = self._subject(context, peer)
         party = self._register().party(peer.name)
         if party.node != self._node:
             raise Refused(
                 Reason.PARTY_NOT_HERE, "The party belongs to another node.", party=party.id
             )
-        return Caller(party.id, subject, tls, party.auditor)
+        roles = frozenset(claimed) & frozenset(party.officer_roles)
+        return Caller(party.id, subject, tls, party.auditor, roles)
 
     def node(self, context: Context) -> str:
         """The id of the node at the other end of a peer link. Raises ``Refused``."""
@@ -116,16 +124,17 @@ class Identities:
             )
         return peer, tls
 
-    def _subject(self, context: Context, peer: PeerIdentity) -> str:
+    def _subject(self, context: Context, peer: PeerIdentity) -> tuple[str, tuple[str, ...]]:
+        """The person or system that calls, and the offices claimed. A certificate names none."""
         token = bearer(context)
         if token is None and not self._token_required:
-            return peer.spiffe_id
+            return peer.spiffe_id, ()
         who = self._tokens.verify(token, peer.thumbprint_b64url, self._clock.now())
         if who.party != peer.name:
             raise Refused(
                 Reason.IDENTITY_AMBIGUOUS, "Certificate and token name different parties."
             )
-        return who.subject
+        return who.subject, who.roles
 
 
 def bearer(context: Context) -> str | None:

@@ -75,6 +75,11 @@ _TEXTS: Mapping[Reason, tuple[str, str, str]] = {
         "仅登记为审计方的机构可作此查询。",
         "Só uma entidade registada como auditora pode perguntar isto.",
     ),
+    _R.ROLE_REQUIRED: (
+        "僅擔任該職務的人員可作此操作。",
+        "仅担任该职务的人员可作此操作。",
+        "Só um funcionário com esse cargo pode fazer isto.",
+    ),
     _R.SERVICE_UNKNOWN: (
         "沒有登記該名稱的服務。",
         "没有登记该名称的服务。",

@@ -76,6 +76,20 @@ def test_a_minted_token_says_who_calls(kid: str, key: Any) -> None:
     caller = verifier().verify(token, THUMB, NOW)
     assert (caller.party, caller.subject) == ("fss", "officer-9")
     assert caller.expires_at == NOW + timedelta(seconds=300)
+    assert caller.roles == ()
+
+
+def test_the_offices_of_a_person_come_with_the_token() -> None:
+    token = mint_token(
+        *(EDWARDS, KID),
+        party="fss",
+        subject="officer-9",
+        audience=NODE,
+        thumbprint=THUMB,
+        now=NOW,
+        roles=("cdo", "compliance"),
+    )
+    assert verifier().verify(token, THUMB, NOW).roles == ("cdo", "compliance")
 
 
 @pytest.mark.parametrize("token", [None, ""])
@@ -96,6 +110,11 @@ def test_no_token_is_missing(token: str | None) -> None:
         {"sub": None},
         {"sub": ""},
         {"sub": "x" * 129},
+        {"roles": "cdo"},
+        {"roles": ["cdo", "cdo"]},
+        {"roles": [""]},
+        {"roles": [7]},
+        {"roles": [f"role-{n}" for n in range(17)]},
         {"aud": None},
         {"exp": None},
         {"exp": "soon"},
