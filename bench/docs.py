@@ -41,6 +41,12 @@ def ratios(kept: Kept) -> Figures:
         found["policy_miss_to_hit"] = round(
             us["embedded: evaluated"]["median"] / us["memo: hit"]["median"], 1
         )
+    registers = kept.get("registers")
+    if registers is not None:
+        found["registers"] = {
+            "hit_rate": registers["day"]["hit rate"],
+            "ten_times_as_large": registers["cpu_ms"]["10 times the registers, ratio"],
+        }
     return found
 
 
@@ -59,6 +65,7 @@ def page(kept: Kept) -> str:
         _flat(have["flat"]),
         _memory(have["memory"]),
         _policy(have["policy"]),
+        _registers(have["registers"]),
     ]
     lines = "\n".join(parts).splitlines()
     return "\n".join(_wrapped(line) for line in lines) + "\n"
@@ -74,9 +81,9 @@ _HEAD = f"""# Benchmarks
 <!-- Written by `python -m bench --write-docs` from the figures of a run; do not edit. -->
 
 `make bench` makes these figures; `python -m bench exchange` (or `steps`, `log`, `flat`, `memory`,
-`policy`) makes some of them again. Raw figures are kept in `var/bench/`, ratios go to standard
-output as JSON. Everything is a median with the lowest and highest value behind it, on loopback.
-Absolute rates are the machine's; the ratios are what to compare.
+`policy`, `registers`) makes some of them again. Raw figures are kept in `var/bench/`, ratios go to
+standard output as JSON. Everything is a median with the lowest and highest value behind it, on
+loopback. Absolute rates are the machine's; the ratios are what to compare.
 
 What is compared: **product** is load → node A → peer link → node B → service, **peer** is load →
 relay → relay → the same service process. A relay (`bench/relay.py`) is grpc.aio on uvloop that
@@ -240,4 +247,25 @@ def _policy(figures: Figures) -> str:
         "## One decision\n\n"
         "The two legs of the benchmark's own exchange in turns, one at a time, in µs. Every way"
         " gave the same bytes.\n\n" + _table(("way", "median (low..high)"), rows)
+    )
+
+
+def _registers(figures: Figures) -> str:
+    sizes, day = figures["sizes"], figures["day"]
+    rows: list[Sequence[object]] = [
+        (name, Spread(**one)) for name, one in figures["cpu_ms"].items()
+    ]
+    return (
+        "## Large registers and a day's memo\n\n"
+        f"All rules on, {sizes['agreements']} agreements, {sizes['parties']:,} parties and"
+        f" {sizes['fields']} labelled fields against {sizes['times']} times as many: a corridor"
+        " that nobody asked about before is gathered from the register, projected and evaluated;"
+        " both sizes in turns. Processor time of all threads, in ms.\n\n"
+        + _table(("what", "median (low..high)"), rows)
+        + "\nA day of exchanges at the mix of the one-stop cases, drawn from a seed: which of the"
+        " optional fields a person's file holds, when it comes, how often the person is asked"
+        " about. Both nodes decide each leg. What makes inputs differ is which fields are there"
+        " (`fields`) and how often and how freshly a person is asked about (`t`); who asks does"
+        " not, since names never reach the input.\n\n"
+        + _table(("of a day", "figure"), list(day.items()))
     )

@@ -131,10 +131,11 @@ def load_register(text: bytes, base: Path | None) -> Register:
             except (OSError, ValueError) as error:
                 why = f"cannot read the descriptor set: {error}"
                 raise _yaml.invalid(place, why, _yaml.line_of(lines, place)) from error
-    return _indexed(document, sets)
+    return register_of(document, sets)
 
 
-def _indexed(document: Document, sets: Mapping[str, bytes]) -> Register:
+def register_of(document: Document, sets: Mapping[str, bytes]) -> Register:
+    """The register of a document that is known to be sound, with the descriptor sets it names."""
     parties = {p.id: p for p in document.parties}
     providers: dict[str, tuple[Party, ...]] = {}
     for offer in document.services:
