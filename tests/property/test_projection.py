@@ -17,6 +17,7 @@ from tests.harness.scale import scaled
 from xbgateway.model.errors import Unavailable
 from xbgateway.model.facts import UNREAD, ContentFacts, Counts, Facts
 from xbgateway.policy.engine import EmbeddedEngine
+from xbgateway.policy.fixtures import merged
 from xbgateway.policy.memo import Decider, Memo
 from xbgateway.policy.projection import Projected, Projector
 from xbgateway.policy.revision import load_revision
@@ -138,6 +139,78 @@ def test_memo_and_caches_never_change_a_decision(several: list[Facts]) -> None:
         assert remembered.input_bytes == anew.input_bytes
         assert remembered.decision_bytes == anew.decision_bytes
         assert remembered.decision == anew.decision
+
+
+# What a register change may do to a corridor: each turns one paper or party, or takes it away.
+CHANGES: tuple[dict[str, Any], ...] = (
+    {"consent": None, "basis": {"cn": "statutory_duty"}},
+    {"consent": CONSENT, "basis": {"cn": "consent"}},
+    {
+        "consent": {**CONSENT, "withdrawn_on": DAYS["consent.withdrawn_on"]},
+        "basis": {"cn": "consent"},
+    },
+    {"mechanism": {"filing_no": None, "filed_on": None}},
+    {"mechanism": {"filing_no": "GDCAC-1", "filed_on": DAYS["mechanism.effective_on"]}},
+    {"state_assessment": {"valid_until": DAYS["pipia.approved_on"]}},
+    {"state_assessment": {"valid_until": DAYS["state_assessment.valid_until"]}},
+    {"recipient": {"restricted_list": True}},
+    {"recipient": {"restricted_list": False}},
+    {"incidents": [{**INCIDENT, "closed_on": None}]},
+    {"incidents": []},
+    {"applications": []},
+)
+
+
+@cache
+def two_revisions() -> tuple[tuple[Decider, Decider], ...]:
+    """The policy and a stricter edition of it: with one memo for both, and with none."""
+    files = policy_files()
+    table = files["tables/thresholds.yaml"]
+    stricter = table.replace(b"rate_person_day, value: 5", b"rate_person_day, value: 4")
+    assert stricter != table
+    memo = Memo()
+    found = []
+    for each in (files, {**files, "tables/thresholds.yaml": stricter}):
+        revision = load_revision(each)
+        snapshot = EmbeddedEngine().load(revision.bundle())
+        found.append(
+            (
+                Decider(snapshot, Projector(revision), revision, memo, timeout_ms=10_000),
+                Decider(snapshot, Projector(revision), revision, None, timeout_ms=10_000),
+            )
+        )
+    return tuple(found)
+
+
+STEPS = st.one_of(
+    st.tuples(st.just("change"), st.sampled_from(CHANGES)),
+    st.tuples(st.just("activate"), st.sampled_from([0, 1])),
+    st.tuples(
+        st.just("clock"), st.tuples(st.sampled_from(sorted(DAYS)), st.sampled_from([-1, 0, 1]))
+    ),
+)
+
+
+@settings(max_examples=scaled(40, most=25), deadline=None)
+@given(st.sampled_from(ALLOWED), st.lists(STEPS, min_size=4, max_size=12))
+def test_memo_and_engine_agree_on_every_walk(base: str, walk: list[tuple[str, Any]]) -> None:
+    """Registers change, revisions are activated, the clock steps over edges: asked each time."""
+    standing: dict[str, Any] = {}
+    now, revision = "2026-03-16T02:00:00Z", 0
+    for what, value in walk:
+        match what:
+            case "change":
+                standing = merged(standing, value)
+            case "activate":
+                revision = value
+            case "clock":
+                edge, second = value
+                now = rfc3339(local_midnight(DAYS[edge]) + timedelta(seconds=second))
+        remembering, forgetting = two_revisions()[revision]
+        facts = make_facts(base, standing=standing, moment={"now": now, "sent_at": None})
+        remembered, anew = remembering.decide(facts), forgetting.decide(facts)
+        assert remembered == anew
+        assert remembered.decision.revision == remembering.revision.id
 
 
 @pytest.mark.parametrize("day", sorted(DAYS.values()))
