@@ -1,8 +1,9 @@
 """Which tests run here and beside each other, and what is said at the end.
 
-Outside tools are skipped visibly where they are missing, and are an error in CI. Under ``-n 2
---dist loadgroup`` the areas that start processes or measure time share one worker, so that no two
-of their tests run at once; what is pure runs on the other.
+Outside tools are skipped visibly where they are missing, and are an error in CI. Two workers
+(``-n 2 --dist loadgroup``) take whole modules, so that what a module makes once is made once. All
+of ``process``, and the modules that start nodes or measure time closely, are one group, "alone": no
+two of these run at once. It comes first, since it is the longest, then what is marked as a group.
 """
 
 import os
@@ -15,7 +16,6 @@ import pytest
 TOOL_DIRECTORIES = [str(Path.home() / "go" / "bin"), "/usr/local/go/bin"]
 os.environ["PATH"] = os.pathsep.join([*TOOL_DIRECTORIES, os.environ.get("PATH", "")])
 HERE = Path(__file__).resolve().parent
-ALONE = {"cli", "contract", "faults", "process"}
 MISSING = "outside tool missing: "
 
 _seconds: dict[str, float] = defaultdict(float)
@@ -26,14 +26,24 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Skip the long counts by default, and tests whose tool is not installed."""
     run_long = config.getoption("-m") != ""
     for item in items:
-        if item.path.relative_to(HERE).parts[0] in ALONE:
-            item.add_marker(pytest.mark.xdist_group("alone"))
+        if item.get_closest_marker("xdist_group") is None:
+            place = item.path.relative_to(HERE)
+            alone = place.parts[0] == "process"
+            item.add_marker(pytest.mark.xdist_group("alone" if alone else place.as_posix()))
         if item.get_closest_marker("long") and not run_long:
             item.add_marker(pytest.mark.skip(reason="full counts: make test-long"))
         for marker in item.iter_markers("tool"):
             name = str(marker.args[0])
             if shutil.which(name) is None and os.environ.get("CI") != "true":
                 item.add_marker(pytest.mark.skip(reason=MISSING + name))
+    items.sort(key=_place_in_line)
+
+
+def _place_in_line(item: pytest.Item) -> int:
+    """0 for what must not wait, 1 for other marked groups, 2 for modules; else in random order."""
+    marker = item.get_closest_marker("xdist_group")
+    group = str(marker.args[0]) if marker else ""
+    return 0 if group == "alone" else 2 if group.endswith(".py") else 1
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

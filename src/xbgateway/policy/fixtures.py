@@ -7,7 +7,6 @@ write these files; ``check.py`` and the tests run them.
 """
 
 from collections.abc import Iterator, Mapping
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,14 +85,14 @@ def base_document(files: Files, name: str) -> dict[str, Any]:
 
 
 def merged(base: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
-    """``patch`` over ``base``: mappings merge, all else is replaced."""
-    result = deepcopy(dict(base))
+    """``patch`` over ``base``: mappings merge, all else is replaced; neither is changed."""
+    result = dict(base)
     for key, value in patch.items():
         below = result.get(key)
         if isinstance(value, Mapping) and isinstance(below, Mapping):
             result[key] = merged(below, value)
         else:
-            result[key] = deepcopy(value)
+            result[key] = value
     return result
 
 
