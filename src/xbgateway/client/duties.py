@@ -36,7 +36,7 @@ class Duties:
     async def list(
         self, *, state: str = "open", verb: str = "", page_size: int = 0
     ) -> AsyncIterator[wire.Duty]:
-        """Duties by party and due time, page by page. ``state``: one of :data:`STATES`."""
+        """Duties by due time, page by page. ``state``: one of :data:`STATES`."""
         request = wire.ListDutiesRequest(
             state=wire.DutyState.Value(STATE_PREFIX + state.upper()),
             verb=verb,

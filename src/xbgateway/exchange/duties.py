@@ -30,10 +30,10 @@ class DutyRecords(Protocol):
         state: DutyState,
         verb: str | None,
         now: str,
-        after: tuple[str, str, str] | None,
+        after: tuple[str, str] | None,
         limit: int,
     ) -> list[TrackedDuty]:
-        """Duties by party, due time and id."""
+        """Duties by due time and id."""
 
     def counts(self, now: str) -> dict[str, tuple[int, int]]:
         """By verb: open, and of these overdue."""
@@ -59,7 +59,7 @@ class Duties:
         state: DutyState,
         verb: str | None,
         page_size: int,
-        after: tuple[str, str, str] | None,
+        after: tuple[str, str] | None,
     ) -> list[TrackedDuty]:
         """At most ``page_size`` duties of a party (None: of all), earliest first."""
         return await asyncio.to_thread(

@@ -15,10 +15,13 @@ from xbgateway.model.clock import LOCAL, instant, parse_instant
 from xbgateway.model.decision import Decision, Duty
 from xbgateway.model.duty import BY_PEOPLE, KeepDuty
 from xbgateway.model.facts import Facts, PartyFacts, Standing
+from xbgateway.model.quick import quick
 from xbgateway.policy.tables import Cuts, Owed, Tables
 
 # Plans remembered: one for each corridor, decision and hour in use.
 PLANS_MAX = 1024
+# After every instant.
+_NEVER = "~"
 _LAST = time(23, 59, 59, 999000)
 # A duty of a rule that the table does not know is lost to nobody: both sides have it, at any event.
 _UNKNOWN = Owed("both", ("cdo", "compliance", "mo_data_controller"), "exchange", "decision", True)
@@ -38,12 +41,29 @@ class _Plan:
     term: timedelta | None  # from the decision on
     last: str | None  # the last instant, where it does not depend on the minute
 
+    def ready(self) -> "_Ready":
+        """The plan as it is written, but for exchange, instant and a term in hours."""
+        rules, roles = tuple(sorted(self.rules)), tuple(sorted(self.roles))
+        duty = (self.duty.verb, self.duty.who, self.about, self.paper, rules, self.party, roles)
+        return _Ready(self.digest, self.paper is not None, duty, self.term, self.last or _NEVER)
+
+
+@quick
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A plan, worked out: ``duty`` are the values of :class:`KeepDuty` from verb to roles."""
+
+    digest: bytes
+    once: bool
+    duty: tuple[str, str | None, str | None, str | None, tuple[str, ...], str, tuple[str, ...]]
+    term: timedelta | None
+    last: str
+
     def due(self, now: str) -> str:
         """The last instant inside. A term in hours is exact; no term at all means at once."""
         if self.term is None:
-            assert self.last is not None
             return self.last
-        return min(self.last or "~", instant(parse_instant(now) + self.term))
+        return min(self.last, instant(parse_instant(now) + self.term))
 
 
 class DutyBook:
@@ -52,7 +72,7 @@ class DutyBook:
     def __init__(self, tables: Tables, own: Callable[[str], bool]) -> None:
         self._tables = tables
         self._own = own
-        self._plans: dict[tuple[int, str, str], tuple[Standing, tuple[_Plan, ...]]] = {}
+        self._plans: dict[tuple[int, str, str], tuple[Standing, tuple[_Ready, ...]]] = {}
         self._open: dict[bytes, str] = {}
 
     def asked(self, decision: Decision, facts: Facts, exchange: str) -> list[KeepDuty]:
@@ -67,28 +87,13 @@ class DutyBook:
                 self._plans.clear()
             planned = self._planned(decision, facts.standing, parse_instant(now))
             known = self._plans[key] = (facts.standing, planned)
-        if not known[1]:
-            return []
         found = []
-        for plan in known[1]:
-            due = plan.due(now)
-            if plan.paper is not None and self._open.get(plan.digest, "~") <= due:
-                continue
-            found.append(
-                KeepDuty(
-                    exchange if plan.paper is None else None,
-                    plan.digest,
-                    plan.duty.verb,
-                    plan.duty.who,
-                    plan.about,
-                    plan.paper,
-                    tuple(sorted(plan.rules)),
-                    plan.party,
-                    tuple(sorted(plan.roles)),
-                    now,
-                    due,
-                )
-            )
+        for ready in known[1]:
+            due = ready.due(now)
+            if not ready.once:
+                found.append(KeepDuty(exchange, ready.digest, *ready.duty, now, due))
+            elif due < self._open.get(ready.digest, _NEVER):
+                found.append(KeepDuty(None, ready.digest, *ready.duty, now, due))
         return found
 
     def kept(self, duty: KeepDuty) -> None:
@@ -98,7 +103,7 @@ class DutyBook:
                 self._open.clear()  # to write one again changes nothing
             self._open[duty.digest] = duty.due
 
-    def _planned(self, decision: Decision, standing: Standing, now: datetime) -> tuple[_Plan, ...]:
+    def _planned(self, decision: Decision, standing: Standing, now: datetime) -> tuple[_Ready, ...]:
         today = now.astimezone(LOCAL).date()
         cuts = self._tables.cuts[self._tables.edition(today)]
         travels = decision.verdict == "allow"
@@ -112,7 +117,7 @@ class DutyBook:
                     continue
                 for party in self._owing(owed, duty, cuts, standing, travels=travels):
                     _add(plans, duty, rule, owed, party, standing, today, cuts)
-        return tuple(plans.values())
+        return tuple(plan.ready() for plan in plans.values())
 
     def _owing(
         self, owed: Owed, duty: Duty, cuts: Cuts, standing: Standing, *, travels: bool

@@ -40,7 +40,7 @@ class DutyService(duties_pb2_grpc.DutyServiceServicer):
     async def ListDuties(  # noqa: N802 - gRPC's name
         self, request: wire.ListDutiesRequest, context: Context
     ) -> wire.ListDutiesResponse:
-        """A page of duties, by party, due time and id."""
+        """A page of duties, by due time and id."""
         caller = self._identities.caller(context)
         state = _STATES.get(request.state)
         if state is None:
@@ -55,14 +55,14 @@ class DutyService(duties_pb2_grpc.DutyServiceServicer):
             state,
             request.verb or None,
             size + 1,
-            None if after is None else _place(*after),
+            after,
         )
         now = self._duties.now()
         page = fitting([duty_of(row, now) for row in rows[:size]])
         token = ""
         if len(rows) > len(page):
             last = rows[len(page) - 1]
-            token = self._pages.seal(listing, caller.party, (f"{last.party} {last.due}", last.duty))
+            token = self._pages.seal(listing, caller.party, (last.due, last.duty))
         return wire.ListDutiesResponse(duties=page, next_page_token=token)
 
     async def GetDuty(  # noqa: N802
@@ -92,11 +92,6 @@ class DutyService(duties_pb2_grpc.DutyServiceServicer):
             request.evidence_ref,
         )
         return duty_of(confirmed, self._duties.now())
-
-
-def _place(sorted_by: str, duty: str) -> tuple[str, str, str]:
-    party, _, due = sorted_by.partition(" ")
-    return party, due, duty
 
 
 def duty_of(duty: TrackedDuty, now: str) -> wire.Duty:

@@ -11,7 +11,7 @@ from xbgateway.exchange.stages import Finished, Submission
 from xbgateway.model.duty import DutyState, TrackedDuty
 from xbgateway.model.outcome import State
 
-# Where a page of exchanges begins: strictly before this ``(at, exchange)``.
+# Where a page begins: exchanges before this ``(at, exchange)``, duties after this ``(due, id)``.
 Before = tuple[str, str]
 # ``(entry, tlog-proof file, origin, index)``
 Proven = tuple[bytes, bytes, str, int]
@@ -98,9 +98,9 @@ class DutyPath(Protocol):
         state: DutyState,
         verb: str | None,
         page_size: int,
-        after: tuple[str, str, str] | None,
+        after: Before | None,
     ) -> Sequence[TrackedDuty]:
-        """Duties of a party (None: of all) by party, due time and id, after such a place."""
+        """Duties of a party (None: of all) by due time and id, after such a (due, id)."""
 
     async def get(self, party: str | None, duty: str) -> TrackedDuty:
         """One duty of a party (None: of any). Raises ``Refused(DUTY_UNKNOWN)``."""

@@ -35,7 +35,7 @@ _CONFIRM = (
 
 def row(duty: KeepDuty) -> tuple[Any, ...]:
     """The values of :data:`INSERT`."""
-    exchange = _ONCE if duty.exchange is None else UUID(duty.exchange).bytes
+    exchange = _ONCE if duty.exchange is None else bytes.fromhex(duty.exchange.replace("-", ""))
     return (
         exchange + duty.digest,
         *(duty.verb, duty.who, duty.about, duty.paper, " ".join(duty.rules), duty.party),
@@ -85,10 +85,10 @@ class DutyRows:
         state: DutyState,
         verb: str | None,
         now: str,
-        after: tuple[str, str, str] | None,
+        after: tuple[str, str] | None,
         limit: int,
     ) -> list[TrackedDuty]:
-        """Duties by party, due time and id, after the row (party, due, id).
+        """Duties by due time and id, after the row of that (due, id).
 
         ``open`` counts what is overdue too.
         """
@@ -102,9 +102,9 @@ class DutyRows:
             wanted.append("due < ?")
             values.append(now)
         if after is not None:
-            wanted.append("(party, due, id) > (?, ?, ?)")
-            values += [after[0], after[1], bytes.fromhex(after[2])]
-        sql = f"{_SELECT} WHERE {' AND '.join(wanted)} ORDER BY party, due, id LIMIT ?"
+            wanted.append("(due, id) > (?, ?)")
+            values += [after[0], bytes.fromhex(after[1])]
+        sql = f"{_SELECT} WHERE {' AND '.join(wanted)} ORDER BY due, id LIMIT ?"
         return [_tracked(r) for r in self._reader.connection().execute(sql, (*values, limit))]
 
     def counts(self, now: str) -> dict[str, tuple[int, int]]:

@@ -125,8 +125,9 @@ MIGRATIONS: tuple[str, ...] = (
         note TEXT,
         evidence TEXT
     ) STRICT, WITHOUT ROWID;
-    CREATE INDEX duties_open ON duties (party, due, verb) WHERE confirmed_at IS NULL;
-    CREATE INDEX duties_confirmed ON duties (party, due) WHERE confirmed_at IS NOT NULL;
+    CREATE INDEX duties_open ON duties (due, id, verb, party, confirmed_at)
+        WHERE confirmed_at IS NULL;
+    CREATE INDEX duties_confirmed ON duties (due, id) WHERE confirmed_at IS NOT NULL;
     """,
 )
 

@@ -3,16 +3,29 @@
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
+from tests.harness.corridors import attestation
 from tests.harness.facts import make_facts, policy_files
 
+import xbgateway.api
+from xbgateway.api.catalogue.v1 import options_pb2
 from xbgateway.model.decision import Decision, Duty
 from xbgateway.model.duty import BY_PEOPLE, KeepDuty
+from xbgateway.model.facts import Facts
 from xbgateway.policy.duties import DutyBook
+from xbgateway.policy.engine import EmbeddedEngine
+from xbgateway.policy.memo import Decider
+from xbgateway.policy.projection import Projector
 from xbgateway.policy.revision import load_revision
+from xbgateway.register.catalogue import Catalogue
+from xbgateway.register.content import parse
 
+API = "xbgateway.api.socialsecurity.v1"
+DESCRIPTORS = Path(xbgateway.api.__path__[0]) / "descriptors.binpb"
 REVISION = load_revision(policy_files())
 TABLES = REVISION.tables
 EXCHANGE = "01890a5d-ac96-774b-bcce-b302099a8057"
@@ -135,3 +148,34 @@ def test_a_duty_of_a_rule_without_a_row_is_lost_to_nobody() -> None:
 def test_what_the_node_carries_out_itself_is_not_tracked() -> None:
     for verb in ("encrypt", "sign", "log_keep", "data_keep", "rate_limit", "human_review"):
         assert asked(Duty(verb, ("CN-PIPL-19-1",), "recipient"), "2026-03-16T02:00:00Z") == []
+
+
+@pytest.mark.parametrize("required", [False, True])
+def test_what_would_be_dropped_denies_where_the_provider_says_it_is_required(
+    required: bool,
+) -> None:
+    """From the label in the provider's descriptors and the bytes sent to the verdict."""
+    described = FileDescriptorSet.FromString(DESCRIPTORS.read_bytes())
+    for file in described.file:
+        for message in file.message_type:
+            for each in message.field:
+                if (message.name, each.name) == ("ProofOfLifeAttestation", "mobile"):
+                    each.options.Extensions[options_pb2.label].required = required
+    service = f"{API}.ProofOfLifeService"
+    catalogue = Catalogue([described.SerializeToString()], [service])
+    shape = catalogue.method(service, "SubmitAttestation").request
+    content = parse(shape, attestation(mobile="+853 6612 3456"))
+    allowed = make_facts()
+    facts = Facts(
+        replace(allowed.standing, fields=shape.fields),
+        replace(allowed.moment, fields=content.paths()),
+    )
+    snapshot = EmbeddedEngine().load(REVISION.bundle())
+    made = Decider(snapshot, Projector(REVISION), REVISION, timeout_ms=5000).decide(facts).decision
+    snapshot.close()
+    drops = [action.path for action in made.fields if action.how == "drop"]
+    assert drops == ["attestation.mobile"]
+    denied = [(one.rule, one.path) for one in made.denials]
+    assert denied == ([("CN-PIPL-6-1", "attestation.mobile")] if required else [])
+    assert made.verdict == ("deny" if required else "allow")
+    assert "attestation.mobile" not in parse(shape, content.apply(drops, [])).paths()

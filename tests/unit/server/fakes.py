@@ -121,15 +121,15 @@ class FakeDuties:
         state: DutyState,
         verb: str | None,
         page_size: int,
-        after: tuple[str, str, str] | None,
+        after: tuple[str, str] | None,
     ) -> Sequence[TrackedDuty]:
-        found = sorted((d.party, d.due, d.duty) for d in self.rows.values())
+        found = sorted((d.due, d.duty) for d in self.rows.values())
         return [
-            self.rows[place[2]]
+            self.rows[place[1]]
             for place in found
-            if party in (None, place[0])
+            if party in (None, self.rows[place[1]].party)
             and (after is None or place > after)
-            and state in (self.rows[place[2]].state(self.now()), "open")
+            and state in (self.rows[place[1]].state(self.now()), "open")
             and verb in (None, "file")
         ][:page_size]
 

@@ -55,8 +55,7 @@ class DutyServiceServicer:
     """Missing associated documentation comment in .proto file."""
 
     def ListDuties(self, request, context):
-        """Duties of the caller's party, for auditors those of every party of the node; by party, due
-        time and id.
+        """Duties of the caller's party, for auditors those of every party of the node; by due time.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -32,9 +32,7 @@ class DutyServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> DutyServiceAsyncStub: ...
     ListDuties: _grpc.UnaryUnaryMultiCallable[_duties_pb2.ListDutiesRequest, _duties_pb2.ListDutiesResponse]
-    """Duties of the caller's party, for auditors those of every party of the node; by party, due
-    time and id.
-    """
+    """Duties of the caller's party, for auditors those of every party of the node; by due time."""
     GetDuty: _grpc.UnaryUnaryMultiCallable[_duties_pb2.GetDutyRequest, _duties_pb2.Duty]
     """One duty."""
     ConfirmDuty: _grpc.UnaryUnaryMultiCallable[_duties_pb2.ConfirmDutyRequest, _duties_pb2.Duty]
@@ -46,9 +44,7 @@ class DutyServiceStub:
 class DutyServiceAsyncStub(DutyServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListDuties: _aio.UnaryUnaryMultiCallable[_duties_pb2.ListDutiesRequest, _duties_pb2.ListDutiesResponse]  # type: ignore[assignment]
-    """Duties of the caller's party, for auditors those of every party of the node; by party, due
-    time and id.
-    """
+    """Duties of the caller's party, for auditors those of every party of the node; by due time."""
     GetDuty: _aio.UnaryUnaryMultiCallable[_duties_pb2.GetDutyRequest, _duties_pb2.Duty]  # type: ignore[assignment]
     """One duty."""
     ConfirmDuty: _aio.UnaryUnaryMultiCallable[_duties_pb2.ConfirmDutyRequest, _duties_pb2.Duty]  # type: ignore[assignment]
@@ -63,9 +59,7 @@ class DutyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _duties_pb2.ListDutiesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_duties_pb2.ListDutiesResponse, _abc.Awaitable[_duties_pb2.ListDutiesResponse]]:
-        """Duties of the caller's party, for auditors those of every party of the node; by party, due
-        time and id.
-        """
+        """Duties of the caller's party, for auditors those of every party of the node; by due time."""
 
     @_abc_1.abstractmethod
     def GetDuty(
