@@ -124,6 +124,7 @@ class Node:
             identities=self.identities,
             path=self.core.gateway,
             logs=self.core.logbook,
+            duties=self.core.gateway.duties,
             catalogue=lambda: self.core.catalogue,
             refusals=self.refusals,
             ready=self.why_not_ready,

@@ -11,6 +11,7 @@ from pathlib import Path
 from xbgateway.exchange import (
     Admission,
     Delivery,
+    Duties,
     Flights,
     Gateway,
     Inbound,
@@ -27,6 +28,7 @@ from xbgateway.model.clock import Clock
 from xbgateway.model.errors import Fatal, Reason
 from xbgateway.model.limits import SEALING_RETIRED_S
 from xbgateway.model.outcome import Placed
+from xbgateway.policy.duties import DutyBook
 from xbgateway.policy.engine import Engine
 from xbgateway.policy.engine.port import Snapshot
 from xbgateway.policy.memo import Decider, Memo
@@ -34,7 +36,7 @@ from xbgateway.policy.projection import Projector
 from xbgateway.policy.revision import Revision, pack_revision
 from xbgateway.register import Catalogue, Register, build_catalogue
 from xbgateway.seal import RestKey, SealingKey, SealingKeyRing, keyed_hash
-from xbgateway.store import Logbook, LogSpec, SqliteStore
+from xbgateway.store import DutyRows, Logbook, LogSpec, SqliteStore
 from xbgateway.tlog import Cosigner, NoteSigner, NoteVerifier, SignatureType
 
 
@@ -179,6 +181,7 @@ def compose(  # noqa: PLR0917 - the one place where everything meets
             {peer: Peer(node, peer) for peer in topology.peers},
             counted,
             store.reader,
+            DutyBook(revision.tables, lambda party: register.party(party).node == node),
         )
         admission = Admission(node, register, catalogue, decider, legs, store.reader, keys.counting)
         flights = Flights()
@@ -193,8 +196,9 @@ def compose(  # noqa: PLR0917 - the one place where everything meets
             return logbook.prove_now(placed.position.origin, placed.position.index)[1]
 
         gateway = Gateway(
-            outbound, replies, inbound, legs, store, topology, keys.ring, clock, prove
-        )
+            outbound, replies, inbound, legs, store, topology, keys.ring, clock, prove,
+            Duties(DutyRows(store.reader), store, clock, counted),
+        )  # fmt: skip
     except BaseException:
         store.close()
         raise

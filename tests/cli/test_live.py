@@ -101,6 +101,26 @@ def test_an_auditor_reads_follows_and_proves(live: Live, tmp_path: Path) -> None
     assert (done.returncode, "AUDITOR_ONLY" in done.stderr) == (1, True)
 
 
+def test_an_officer_confirms_what_a_decision_left_to_people(live: Live) -> None:
+    made = told(asked(live, *QUERY, "--scenario", "SC-CQ"))
+    owed = told(asked(live, "duty", "list", "-o", "json", "--limit", "500"))
+    [one] = [duty for duty in owed if duty["exchange_id"] == made["exchange_id"]]
+    assert (one["verb"], one["state"], one["party"]) == ("delete_confirm", "open", WINDOW)
+    assert one["due_at"].endswith("T15:59:59.999Z")
+    confirm = ("duty", "confirm", one["duty_id"], "--evidence", "M-12", "-o", "json")
+    done = asked(live, *confirm)
+    assert (done.returncode, "ROLE_REQUIRED" in done.stderr) == (1, True)
+    for _ in range(2):  # the same word again is no second one
+        [confirmed] = told(asked(live, *confirm, "--roles", "data_officer"))
+        assert (confirmed["state"], confirmed["evidence_ref"]) == ("confirmed", "M-12")
+    done = asked(live, *confirm, "--roles", "data_officer", "--note", "otherwise")
+    assert (done.returncode, "DUTY_CONFIRMED" in done.stderr) == (1, True)
+    shown = asked(live, "duty", "show", one["duty_id"], who=AUDITOR)
+    assert "CN-PIPL-19-1" in shown.stdout
+    closed = told(asked(live, "duty", "list", "--state", "confirmed", "-o", "json", who=AUDITOR))
+    assert one["duty_id"] in {duty["duty_id"] for duty in closed}
+
+
 def test_a_running_nodes_store_verifies_and_its_sealing_key_rolls(live: Live) -> None:
     stores = (live.store("zhuhai"), live.store("macao"))
     report = told(process("log", "verify", *stores, "--register", live.register, "-o", "json"))

@@ -6,6 +6,7 @@ from xbgateway.cli import (
     call,
     certs,
     decision,
+    duty,
     exchange,
     keys,
     log,
@@ -38,6 +39,7 @@ for name, group in (
     ("log", log.app),
     ("policy", policy.app),
     ("decision", decision.app),
+    ("duty", duty.app),
 ):
     app.add_typer(group, name=name)
 

@@ -22,6 +22,7 @@ from xbgateway.api.exchange.v1.exchange_pb2_grpc import ExchangeServiceStub
 from xbgateway.api.log.v1 import log_pb2 as log
 from xbgateway.api.log.v1.log_pb2_grpc import LogServiceStub
 from xbgateway.client.channel import Endpoint, References, open_channel, submission
+from xbgateway.client.duties import Duties
 from xbgateway.client.errors import GatewayCallError
 from xbgateway.client.tokens import TokenMint, TokenSource
 
@@ -111,6 +112,7 @@ class Gateway:
         own = self.channel()
         self._exchanges = ExchangeServiceStub(own)
         self._logs = LogServiceStub(own)
+        self.duties = Duties(own, self._explained, self._timeout_s)
         return self
 
     async def __aexit__(

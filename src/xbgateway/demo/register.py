@@ -31,6 +31,8 @@ CONTROLS = (
 # Offices of table roles, by whose people hold them.
 OFFICERS_CN = ("data_officer", "case_officer", "cdo", "pi_protection_officer", "compliance")
 OFFICERS_MO = ("data_officer", "case_officer", "cdo", "fss_data_officer", "mo_data_controller")
+# Who only receives has somebody who sees to it that it is deleted.
+OFFICERS_WINDOW = ("data_officer",)
 SUPERVISORS_CN = ("data_authority", "classification_officer", "expert_committee")
 SUPERVISORS_MO = ("mo_supervisor",)
 # Simplified, traditional, Portuguese, English.
@@ -165,9 +167,22 @@ def _parties(window_node: str) -> list[Record]:
     at_window = ("CONTRIB_QUERY", "CONTRIB_CERT", "PROOF_OF_LIFE")
     return [
         _party(ZHUHAI, **zhuhai, kind="social_security", powers=PURPOSES, officers=OFFICERS_CN),
-        _party(HENGQIN, node=window_node, region="hengqin", kind="window", powers=at_window),
+        _party(
+            HENGQIN,
+            node=window_node,
+            region="hengqin",
+            kind="window",
+            powers=at_window,
+            officers=OFFICERS_WINDOW,
+        ),
         _party(FUND, **macao, kind="social_security", powers=PURPOSES, officers=OFFICERS_MO),
-        _party(WELFARE, **macao, kind="social_welfare", powers=("PROOF_OF_LIFE",)),
+        _party(
+            WELFARE,
+            **macao,
+            kind="social_welfare",
+            powers=("PROOF_OF_LIFE",),
+            officers=OFFICERS_WINDOW,
+        ),
         _party(
             "cn.zhuhai.data", **zhuhai, kind="supervisor", auditor=True, officers=SUPERVISORS_CN
         ),

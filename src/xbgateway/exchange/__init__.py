@@ -2,6 +2,7 @@
 
 from .admission import Admission
 from .delivery import Delivery
+from .duties import Duties
 from .flights import Flights
 from .gateway import Gateway, Mirrored, View
 from .inbound import Inbound
@@ -15,6 +16,7 @@ from .topology import Topology
 __all__ = [
     "Admission",
     "Delivery",
+    "Duties",
     "Finished",
     "Flights",
     "Gateway",

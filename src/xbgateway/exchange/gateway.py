@@ -41,6 +41,7 @@ from xbgateway.model.record import (
 from xbgateway.seal import KeyBundle as Bundle
 from xbgateway.seal import SealingKeyRing
 
+from .duties import Duties
 from .erasing import Erasing
 from .inbound import Inbound
 from .legs import Legs
@@ -103,6 +104,7 @@ class Gateway:
         ring: SealingKeyRing,
         clock: Clock,
         prove: Callable[[Placed], bytes],
+        duties: Duties,
     ) -> None:
         self._outbound = outbound
         self._replies = replies
@@ -113,6 +115,7 @@ class Gateway:
         self._ring = ring
         self._clock = clock
         self._prove = prove
+        self.duties = duties
         self._acting: dict[tuple[str, int], asyncio.Task[None]] = {}  # by origin and index
         self._left_waiting = False
         self._erasing = Erasing(ledger, topology, clock)
@@ -379,6 +382,7 @@ class Gateway:
                 if swept is None or now - swept > timedelta(minutes=1):
                     swept = now
                     await self._erasing.due()
+                    await self.duties.tell()
                     self._take_up(held=True)
             except GatewayError as error:
                 _log.warning("loop_waits", reason=str(error.reason))

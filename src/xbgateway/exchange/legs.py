@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
+from xbgateway.model.duty import KeepDuty
 from xbgateway.model.entry import Answer, Request, Sealed, header
 from xbgateway.model.errors import Fatal, Reason, Refused, Unavailable
 from xbgateway.model.facts import Facts, Moment, Protection, Standing
@@ -31,6 +32,7 @@ from xbgateway.model.record import (
     Pending,
     Until,
 )
+from xbgateway.policy.duties import DutyBook
 from xbgateway.policy.memo import Decider
 from xbgateway.register import Content
 from xbgateway.seal import (
@@ -104,8 +106,10 @@ class Legs:
         peers: dict[str, Peer],
         meter: Meter,
         records: Records,
+        duties: DutyBook,
     ) -> None:
         self._decider = decider
+        self._duties = duties
         self._rest = rest
         self._ring = ring
         self._meter = meter
@@ -140,7 +144,7 @@ class Legs:
         return known[1], known[2]
 
     def evidence(self, decided: Decided, exchange: str, key: bytes) -> list[Effect]:
-        """Rows that let anybody with this node's archives recompute the decision."""
+        """Rows to recompute the decision from, and the duties that it leaves to people here."""
         effects: list[Effect] = [
             KeepFacts(
                 decided.verdict.facts,
@@ -161,6 +165,7 @@ class Legs:
                     decided.made.decision_bytes,
                 )
             )
+        effects += self._duties.asked(decided.decision, decided.facts, exchange)
         return effects
 
     def later_evidence(
@@ -186,6 +191,8 @@ class Legs:
                 self._kept.add(effect.digest)
             elif isinstance(effect, KeepDecision):
                 self._kept.add(effect.revision + effect.input_digest)
+            elif isinstance(effect, KeepDuty):
+                self._duties.kept(effect)
 
     def moment(  # noqa: PLR0917 - one value for each thing law asks
         self,

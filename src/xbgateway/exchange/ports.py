@@ -110,6 +110,9 @@ class Meter(Protocol):
     def exchange(self, direction: str, outcome: str, reason: str | None = None) -> None:
         """One exchange came to its outcome here: ``outbound`` or ``inbound``."""
 
+    def duties(self, verb: str, opened: int, overdue: int) -> None:
+        """Duties of one verb: how many are open, and how many of these are overdue."""
+
     def step(self, step: str, seconds: float) -> None:
         """How long one step took that may wait: ``decide``, ``record`` or ``deliver``."""
 
@@ -118,6 +121,9 @@ class NoMeter:
     """Counts nothing: for paths whose process exports no metrics."""
 
     def exchange(self, direction: str, outcome: str, reason: str | None = None) -> None:
+        """Nothing."""
+
+    def duties(self, verb: str, opened: int, overdue: int) -> None:
         """Nothing."""
 
     def step(self, step: str, seconds: float) -> None:

@@ -167,6 +167,16 @@ _ASKED: dict[Reason, Explanation] = {
         "There is no such log or entry, or it is not of the caller's exchanges.",
         "Check origin and index; an auditor may list the logs.",
     ),
+    _R.DUTY_UNKNOWN: Explanation(
+        "NOT_FOUND",
+        "There is no such duty, or another party owes it.",
+        "List the duties of your own party.",
+    ),
+    _R.DUTY_CONFIRMED: Explanation(
+        "FAILED_PRECONDITION",
+        "The duty was confirmed already, by somebody else or in other words.",
+        "Read it: who confirmed it and when stands there.",
+    ),
     _R.PAGE_TOKEN_INVALID: Explanation(
         "INVALID_ARGUMENT",
         "The page token was not made by this node for this caller and this list.",

@@ -8,6 +8,7 @@ commit, so a crash never leaves one without the other.
 from dataclasses import dataclass
 from typing import Final
 
+from .duty import ConfirmDuty, KeepDuty
 from .entry import Entry
 from .outcome import Position
 from .quick import quick
@@ -201,6 +202,8 @@ Effect = (
     | KeepRegister
     | KeepRevision
     | KeepUntil
+    | KeepDuty
+    | ConfirmDuty
     | Erase
 )
 

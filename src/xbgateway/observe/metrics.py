@@ -84,6 +84,22 @@ class Metrics:
             ["origin"],
             registry=registry,
         )
+        self._for_people(registry)
+
+    def _for_people(self, registry: CollectorRegistry) -> None:
+        """What waits for a person's word."""
+        self.duties_open = Gauge(
+            "xbgateway_duties_open",
+            "Duties that decisions left to people of this node and nobody has confirmed.",
+            ["verb"],
+            registry=registry,
+        )
+        self.duties_overdue = Gauge(
+            "xbgateway_duties_overdue",
+            "Of these, those whose time is over.",
+            ["verb"],
+            registry=registry,
+        )
 
     def exchange(self, direction: str, outcome: str, reason: str | None = None) -> None:
         """Count one leg: ``direction`` is ``outbound`` or ``inbound``.
@@ -93,6 +109,11 @@ class Metrics:
         """
         told = "" if not reason else reason if reason in Reason.__members__ else "OTHER"
         self.exchanges.labels(direction, outcome, told).inc()
+
+    def duties(self, verb: str, opened: int, overdue: int) -> None:
+        """Set how many duties of one verb are open, and how many of these are overdue."""
+        self.duties_open.labels(verb).set(opened)
+        self.duties_overdue.labels(verb).set(overdue)
 
     def refused_early(self, reason: Reason) -> None:
         """Count one call refused before admission."""

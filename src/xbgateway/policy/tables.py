@@ -22,6 +22,7 @@ NAMES = (
     "allowed_fields",
     "certifiers",
     "crypto_suites",
+    "duties",
     "field_kinds",
     "free_trade_lists",
     "gba_cities",
@@ -84,14 +85,27 @@ class Maximum:
 
 
 @dataclass(frozen=True, slots=True)
+class Owed:
+    """How a duty that a rule asks for is owed (table ``duties``)."""
+
+    owner: str  # sender, recipient, operator, both; authority: of the side of whom it goes to
+    roles: tuple[str, ...]  # whose officers may confirm it
+    once_for: str  # exchange, mechanism, processing, agreement, consent, dataset, incident
+    starts: str  # decision, mechanism, processing: the day that its term counts from
+    denied: bool  # owed too where nothing travels
+
+
+@dataclass(frozen=True, slots=True)
 class Cuts:
-    """What the projection cuts facts at, in one edition."""
+    """What the projection cuts facts at, in one edition; and how duties are owed."""
 
     thresholds: Mapping[str, int]
     maxima: Mapping[str, Maximum]
     calendars: Mapping[str, WorkingDays]
     days: Mapping[str, date]  # table legal_days
     certifiers: frozenset[str]
+    duties: Mapping[tuple[str, str], Owed]  # by rule and verb
+    authorities: Mapping[str, str]  # whose calendar counts: CN or MO
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,7 +342,28 @@ def _cuts(rows: Sequence[Row]) -> Cuts:
         calendars,
         {row.values["name"]: _day(row) for row in _of(rows, "legal_days")},
         frozenset(row.values["certifier"] for row in _of(rows, "certifiers")),
+        *_duties(rows),
     )
+
+
+def _duties(rows: Sequence[Row]) -> tuple[dict[tuple[str, str], Owed], dict[str, str]]:
+    """How duties are owed, by rule and verb; the side of each authority."""
+    duties: dict[tuple[str, str], Owed] = {}
+    authorities: dict[str, str] = {}
+    for row in _of(rows, "duties"):
+        values = row.values
+        if "authority" in values:
+            _put(authorities, values["authority"], values["side"], row)
+            continue
+        owed = Owed(
+            values["owner"],
+            tuple(values["roles"]),
+            values["once_for"],
+            values.get("starts", "decision"),
+            values["denied"],
+        )
+        _put(duties, (values["rule"], values["verb"]), owed, row)
+    return duties, authorities
 
 
 def _day(row: Row) -> date:

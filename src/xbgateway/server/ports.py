@@ -8,9 +8,10 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
 from xbgateway.exchange.stages import Finished, Submission
+from xbgateway.model.duty import DutyState, TrackedDuty
 from xbgateway.model.outcome import State
 
-# Where a page of exchanges begins: strictly before this ``(at, exchange)``.
+# Where a page begins: exchanges before this ``(at, exchange)``, duties after this ``(due, id)``.
 Before = tuple[str, str]
 # ``(entry, tlog-proof file, origin, index)``
 Proven = tuple[bytes, bytes, str, int]
@@ -83,6 +84,31 @@ class Path(Protocol):
 
     async def receipt(self, party: str, exchange: str, auditor: bool) -> Sequence[Proven]:
         """Its entries with proofs. Raises as :meth:`get`."""
+
+
+class DutyPath(Protocol):
+    """The duties of this node's parties."""
+
+    def now(self) -> str:
+        """The instant that states are told at."""
+
+    async def list(
+        self,
+        party: str | None,
+        state: DutyState,
+        verb: str | None,
+        page_size: int,
+        after: Before | None,
+    ) -> Sequence[TrackedDuty]:
+        """Duties of a party (None: of all) by due time and id, after such a (due, id)."""
+
+    async def get(self, party: str | None, duty: str) -> TrackedDuty:
+        """One duty of a party (None: of any). Raises ``Refused(DUTY_UNKNOWN)``."""
+
+    async def confirm(  # noqa: PLR0917 - one value for each thing that is kept
+        self, party: str, duty: str, role: str, officer: str, note: str, evidence: str
+    ) -> TrackedDuty:
+        """It was carried out. Raises ``Refused``."""
 
 
 class LogView(Protocol):

@@ -20,6 +20,7 @@ import structlog
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from xbgateway.api.duties.v1 import duties_pb2, duties_pb2_grpc
 from xbgateway.api.exchange.v1 import exchange_pb2, exchange_pb2_grpc
 from xbgateway.api.log.v1 import log_pb2, log_pb2_grpc
 from xbgateway.model import limits
@@ -27,6 +28,7 @@ from xbgateway.model.errors import Fatal, GatewayError, Reason
 from xbgateway.register import Catalogue
 
 from .credentials import Credentials
+from .duty_service import DutyService
 from .exchange_service import ExchangeService
 from .identity import Identities
 from .inflight import LIMITS, InFlight, Work
@@ -34,7 +36,7 @@ from .interceptors import Edge
 from .log_service import LogService
 from .loop import only_loop
 from .pages import PageTokens
-from .ports import Logs, Path
+from .ports import DutyPath, Logs, Path
 from .proxy import Proxy
 from .reflection import Reflection
 from .refusals import Refusals
@@ -47,10 +49,11 @@ _FLUSH_S = 0.25
 Registrar = Callable[[grpc.aio.Server], None]
 
 _EXCHANGE = exchange_pb2.DESCRIPTOR.services_by_name["ExchangeService"]
+_DUTY = duties_pb2.DESCRIPTOR.services_by_name["DutyService"]
 _LOG = log_pb2.DESCRIPTOR.services_by_name["LogService"]
 _HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"]
 _REFLECTION = reflection_pb2.DESCRIPTOR.services_by_name["ServerReflection"]
-_SERVICES = (_EXCHANGE.full_name, _LOG.full_name)
+_SERVICES = (_EXCHANGE.full_name, _LOG.full_name, _DUTY.full_name)
 _OPTIONS = (
     # A second process on the same port fails loudly instead of taking half the calls (pitfall 1).
     ("grpc.so_reuseport", 0),
@@ -72,6 +75,7 @@ def _works() -> dict[str, Work]:
     works = {
         **_paths(_EXCHANGE, Work.READ),
         **_paths(_LOG, Work.READ),
+        **_paths(_DUTY, Work.READ),
         **_paths(_HEALTH, Work.FREE),
         **_paths(_REFLECTION, Work.FREE),
     }
@@ -118,6 +122,7 @@ class Server:
         identities: Identities,
         path: Path,
         logs: Logs,
+        duties: DutyPath,
         catalogue: Callable[[], Catalogue],
         refusals: Refusals,
         ready: Callable[[], GatewayError | None],
@@ -137,10 +142,13 @@ class Server:
         self._clients = self._server(
             _works(), Work.EXCHANGE, refusals, Reason.MESSAGE_UNDECODABLE, limits.RECEIVE_BYTES_MAX
         )
-        exchanges = ExchangeService(identities, path, PageTokens(page_key))
+        pages = PageTokens(page_key)
+        exchanges = ExchangeService(identities, path, pages)
         exchange_pb2_grpc.add_ExchangeServiceServicer_to_server(exchanges, self._clients)
         entries = LogService(identities, path, logs, self._draining)
         log_pb2_grpc.add_LogServiceServicer_to_server(entries, self._clients)
+        duty_service = DutyService(identities, duties, pages)
+        duties_pb2_grpc.add_DutyServiceServicer_to_server(duty_service, self._clients)
         if options.reflection:
             names = (*_SERVICES, _HEALTH.full_name, _REFLECTION.full_name)
             add_reflection: Any = reflection_pb2_grpc.add_ServerReflectionServicer_to_server

@@ -160,6 +160,16 @@ _TEXTS: Mapping[Reason, tuple[str, str, str]] = {
         "没有此日志或条目，或不属于调用方的交换。",
         "Não existe tal registo ou entrada, ou não é dos intercâmbios de quem chama.",
     ),
+    _R.DUTY_UNKNOWN: (
+        "沒有此項義務，或由另一機構負責履行。",
+        "没有此项义务，或由另一机构负责履行。",
+        "Não existe tal obrigação, ou cabe a outra entidade.",
+    ),
+    _R.DUTY_CONFIRMED: (
+        "該項義務已獲確認履行。",
+        "该项义务已获确认履行。",
+        "O cumprimento da obrigação já foi confirmado.",
+    ),
     _R.PAGE_TOKEN_INVALID: (
         "分頁標記無效，請從第一頁重新開始。",
         "分页标记无效，请从第一页重新开始。",

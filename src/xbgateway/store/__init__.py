@@ -4,9 +4,10 @@ One writer with group commit moves everything in one transaction; readers are re
 connections beside it. Nothing here decides anything.
 """
 
+from .duties import DutyRows
 from .lock import StoreLock
 from .logbook import Logbook
 from .opening import LogSpec
 from .sqlite import SqliteStore
 
-__all__ = ["LogSpec", "Logbook", "SqliteStore", "StoreLock"]
+__all__ = ["DutyRows", "LogSpec", "Logbook", "SqliteStore", "StoreLock"]

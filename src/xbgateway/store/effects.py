@@ -6,6 +6,7 @@ from uuid import UUID
 
 import apsw
 
+from xbgateway.model.duty import ConfirmDuty, KeepDuty
 from xbgateway.model.outcome import Position
 from xbgateway.model.record import (
     AlreadyOpen,
@@ -26,6 +27,7 @@ from xbgateway.model.record import (
     Stale,
 )
 
+from . import duties
 from .logs import Later
 from .schema import INDEX_BITS
 
@@ -39,7 +41,7 @@ def check(connection: apsw.Connection, effects: tuple[Effect, ...]) -> None:
     """Everything that may refuse, before anything is written: one refusal harms no neighbour.
 
     Raises ``AlreadyOpen`` for a request id that is taken and ``Stale`` for a counter that has
-    left the band of the decision.
+    left the band of the decision; ``Refused`` as :func:`duties.check` does.
     """
     for effect in effects:
         if isinstance(effect, OpenExchange):
@@ -53,6 +55,8 @@ def check(connection: apsw.Connection, effects: tuple[Effect, ...]) -> None:
             low, high = effect.band
             if not low <= counter(connection, effect) + effect.add <= high:
                 raise Stale
+        elif isinstance(effect, ConfirmDuty):
+            duties.check(connection, effect)
 
 
 def counter(connection: apsw.Connection, count: Count) -> int:
@@ -120,6 +124,7 @@ _INSERTS: dict[type[Any], tuple[str, Callable[[Any], tuple[Any, ...]]]] = {
             exchange_key(e.exchange),
         ),
     ),
+    KeepDuty: (duties.INSERT, duties.row),
     ReleaseBeside: (
         "DELETE FROM beside WHERE exchange = ?",
         lambda e: (exchange_key(e.exchange),),
@@ -172,6 +177,8 @@ def apply(connection: apsw.Connection, later: Later, effect: Effect, logs: dict[
             key = exchange_key(effect.exchange)
             for sql in (*_ERASE, *(_ERASE_EVIDENCE if effect.evidence else ())):
                 later(sql, (key,))
+        case ConfirmDuty():
+            duties.confirm(connection, effect)
         case OpenExchange() | Count():
             sql, values = _INSERTS[type(effect)]
             connection.execute(sql, values(effect))

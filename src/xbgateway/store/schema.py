@@ -106,6 +106,29 @@ MIGRATIONS: tuple[str, ...] = (
     INSERT INTO facts SELECT exchange, digest, sealed FROM facts_by_digest;
     DROP TABLE facts_by_digest;
     """,
+    # Duties of decisions that people carry out; they outlive the payload of their exchange.
+    """
+    CREATE TABLE duties (
+        id BLOB PRIMARY KEY,          -- exchange (zeros: owed once for a paper) and digest
+        verb TEXT NOT NULL,
+        who TEXT,
+        about TEXT,
+        paper TEXT,
+        rules TEXT NOT NULL,          -- parted by spaces
+        party TEXT NOT NULL,          -- that owes it
+        roles TEXT NOT NULL,          -- whose officers may confirm it, parted by spaces
+        at TEXT NOT NULL,
+        due TEXT NOT NULL,            -- the last instant inside
+        confirmed_at TEXT,
+        role TEXT,
+        officer TEXT,                 -- opaque; stays at this node
+        note TEXT,
+        evidence TEXT
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX duties_open ON duties (due, id, verb, party, confirmed_at)
+        WHERE confirmed_at IS NULL;
+    CREATE INDEX duties_confirmed ON duties (due, id) WHERE confirmed_at IS NOT NULL;
+    """,
 )
 
 

@@ -17,6 +17,7 @@ from tests.unit.server.fakes import (
     AUDITOR,
     FUND,
     WINDOW,
+    FakeDuties,
     FakeLogs,
     FakePath,
     View,
@@ -83,6 +84,7 @@ class Material:
         bound_to: Path | None = None,
         key: Any = None,
         now: datetime | None = None,
+        roles: Sequence[str] = (),
     ) -> str:
         home = self.of("parties", party)
         own = load_ed25519(home / "token.key")
@@ -95,6 +97,7 @@ class Material:
             audience=audience,
             thumbprint=thumbprint_of(leaf),
             now=now or datetime.now(UTC),
+            roles=roles,
         )
 
 
@@ -131,6 +134,7 @@ class Edge:
     ports: Ports
     path: FakePath
     logs: FakeLogs
+    duties: FakeDuties
     refusals: Refusals
     metrics: Metrics
     credentials: Credentials
@@ -175,8 +179,9 @@ class Edge:
         }
         return grpc.aio.Metadata(*((k, v) for k, v in said.items() if v is not None))
 
-    def bearer(self, party: str = WINDOW) -> grpc.aio.Metadata:
-        return grpc.aio.Metadata(("authorization", f"Bearer {self.material.token(party)}"))
+    def bearer(self, party: str = WINDOW, *roles: str) -> grpc.aio.Metadata:
+        token = self.material.token(party, roles=roles)
+        return grpc.aio.Metadata(("authorization", f"Bearer {token}"))
 
 
 @asynccontextmanager
@@ -202,7 +207,7 @@ async def serving(
     credentials = Credentials(files, trust, metrics)
     refusals, path = Refusals(metrics), FakePath()
     exchange = str(uuid4())
-    logs = FakeLogs(exchange)
+    logs, duties = FakeLogs(exchange), FakeDuties()
     path.views[exchange] = View(exchange, state(Outcome.REFUSED, (placed(logs.rows[0]),)))
     services = catalogue(known)
     troubles: list[GatewayError] = []
@@ -213,6 +218,7 @@ async def serving(
         identities=identities(material, trust, known, token_required=token_required),
         path=path,
         logs=logs,
+        duties=duties,
         catalogue=lambda: services,
         refusals=refusals,
         ready=lambda: troubles[0] if troubles else None,
@@ -221,7 +227,7 @@ async def serving(
     )
     ports = await server.start()
     edge = Edge(
-        material, server, ports, path, logs, refusals, metrics, credentials, trust, troubles
+        material, server, ports, path, logs, duties, refusals, metrics, credentials, trust, troubles
     )
     try:
         yield edge

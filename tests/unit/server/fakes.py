@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import uuid4
 
 from xbgateway.exchange.stages import Finished, Submission
+from xbgateway.model.duty import DutyState, TrackedDuty
 from xbgateway.model.entry import Attempts, Refused_, decode, leaf_hex
 from xbgateway.model.errors import Reason, Refused
 from xbgateway.model.outcome import Outcome, Placed, Position, State
@@ -95,6 +96,56 @@ class FakePath:
     ) -> Sequence[tuple[bytes, bytes, str, int]]:
         await self.get(party, exchange, auditor)
         return [(b"entry", b"proof", HOME, 3)]
+
+
+class FakeDuties:
+    """Duties in memory, of which ``open`` alone are listed."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, TrackedDuty] = {}
+
+    def owe(self, party: str, due: str) -> str:
+        duty = f"{len(self.rows):064x}"
+        self.rows[duty] = TrackedDuty(
+            duty, None, "file", "guangdong_cac", "contract", "K-7", ("GBA-SC-4",), party,
+            ("data_officer", "compliance"), "2026-11-20T08:00:00.000Z", due,
+        )  # fmt: skip
+        return duty
+
+    def now(self) -> str:
+        return "2026-11-22T08:00:00.000Z"
+
+    async def list(
+        self,
+        party: str | None,
+        state: DutyState,
+        verb: str | None,
+        page_size: int,
+        after: tuple[str, str] | None,
+    ) -> Sequence[TrackedDuty]:
+        found = sorted((d.due, d.duty) for d in self.rows.values())
+        return [
+            self.rows[place[1]]
+            for place in found
+            if party in (None, self.rows[place[1]].party)
+            and (after is None or place > after)
+            and state in (self.rows[place[1]].state(self.now()), "open")
+            and verb in (None, "file")
+        ][:page_size]
+
+    async def get(self, party: str | None, duty: str) -> TrackedDuty:
+        if duty not in self.rows or party not in (None, self.rows[duty].party):
+            raise Refused(Reason.DUTY_UNKNOWN, "no such duty of this party")
+        return self.rows[duty]
+
+    async def confirm(  # noqa: PLR0917 - as the port has it
+        self, party: str, duty: str, role: str, officer: str, note: str, evidence: str
+    ) -> TrackedDuty:
+        self.rows[duty] = replace(
+            await self.get(party, duty), confirmed_at=self.now(), role=role, officer=officer,
+            note=note, evidence=evidence,
+        )  # fmt: skip
+        return self.rows[duty]
 
 
 @dataclass(frozen=True)
