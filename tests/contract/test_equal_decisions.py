@@ -18,7 +18,8 @@ from tests.harness.facts import ALLOWED, make_facts
 from tests.harness.scale import scaled
 
 from xbgateway.model.errors import Unavailable
-from xbgateway.policy.engine import EmbeddedEngine, ServerEngine, Snapshot, strict_json
+from xbgateway.policy.engine import EmbeddedEngine, Snapshot, strict_json
+from xbgateway.policy.engine.server import ServerEngine
 from xbgateway.policy.projection import Projector
 from xbgateway.policy.revision import load_directory
 
