@@ -6,7 +6,7 @@ INSTALLED := pyproject.toml hatch_build.py requirements/lock.txt scripts/setup.s
 TESTS ?= tests
 # One by one, since some measure time; WORKERS=2 takes modules side by side (conftest.py).
 WORKERS ?= 0
-PYTEST := pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
+PYTEST := pytest -n $(WORKERS) --no-loadscope-reorder
 
 .PHONY: help demo demo-up test test-long check bench protos docs lock clean
 help: ## list the targets

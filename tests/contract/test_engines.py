@@ -34,8 +34,6 @@ from xbgateway.policy.engine.server import ServerEngine
 SECOND = 1000
 Load = Callable[[Bundle], Snapshot]
 
-pytestmark = pytest.mark.xdist_group("engines")
-
 
 @pytest.fixture(scope="module")
 def embedded() -> EmbeddedEngine:

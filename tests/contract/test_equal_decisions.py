@@ -62,7 +62,6 @@ def _said(snapshot: Snapshot, raw: bytes) -> bytes:
 
 
 @pytest.mark.tool("opa")
-@pytest.mark.xdist_group("engines")
 def test_generated_inputs_are_decided_alike_by_both_engines(tmp_path: Path) -> None:
     revision = load_directory()
     projector, draw = Projector(revision), random.Random(20260316)

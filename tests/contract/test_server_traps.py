@@ -23,9 +23,6 @@ from xbgateway.model.limits import POLICY_RESULT_BYTES_MAX
 from xbgateway.policy.engine import Address, Bundle, Tls
 from xbgateway.policy.engine.server import ServerEngine, ServerSnapshot
 
-# It holds answers to fractions of a second.
-pytestmark = pytest.mark.xdist_group("alone")
-
 REVISION = "0123456789abcdef" * 4
 SECOND = 1000
 
