@@ -4,9 +4,9 @@ export PATH := $(CURDIR)/.venv/bin:$(HOME)/go/bin:$(PATH)
 INSTALLED := pyproject.toml hatch_build.py requirements/lock.txt scripts/setup.sh \
 	$(wildcard native/*.go native/go.* native/build.py)
 TESTS ?= tests
-# What measures time or starts nodes has a worker of its own (conftest.py); WORKERS=0: one by one.
-WORKERS ?= 2
-PYTEST := pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
+# One by one, since some measure time; WORKERS=2 takes modules side by side (conftest.py).
+WORKERS ?= 0
+PYTEST := pytest -n $(WORKERS) --no-loadscope-reorder
 
 .PHONY: help demo demo-up test test-long check bench protos docs lock clean
 help: ## list the targets

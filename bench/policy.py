@@ -13,7 +13,8 @@ from tests.harness.facts import make_facts
 
 from bench.result import Figures, Spread, say, table
 from xbgateway.model.facts import Facts
-from xbgateway.policy.engine import ChildEngine, EmbeddedEngine, Engine
+from xbgateway.policy.engine import EmbeddedEngine, Engine
+from xbgateway.policy.engine.child import ChildEngine
 from xbgateway.policy.memo import Decider, Memo
 from xbgateway.policy.projection import Projector
 from xbgateway.policy.revision import Revision, load_directory

@@ -1,9 +1,8 @@
 """Which tests run here and beside each other, and what is said at the end.
 
 Outside tools are skipped visibly where they are missing, and are an error in CI. Two workers
-(``-n 2 --dist loadgroup``) take whole modules, so that what a module makes once is made once. All
-of ``process``, and the modules that start nodes or measure time closely, are one group, "alone": no
-two of these run at once. It comes first, since it is the longest, then what is marked as a group.
+(``-n 2``) take whole modules, so that what a module makes once is made once; ``ALONE`` is one unit,
+so that no two tests that start nodes or measure time closely run at once.
 """
 
 import os
@@ -12,10 +11,11 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 TOOL_DIRECTORIES = [str(Path.home() / "go" / "bin"), "/usr/local/go/bin"]
 os.environ["PATH"] = os.pathsep.join([*TOOL_DIRECTORIES, os.environ.get("PATH", "")])
-HERE = Path(__file__).resolve().parent
+ALONE = ("tests/process/", "tests/cli/test_live.py", "tests/contract/test_server_traps.py")
 MISSING = "outside tool missing: "
 
 _seconds: dict[str, float] = defaultdict(float)
@@ -26,24 +26,26 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Skip the long counts by default, and tests whose tool is not installed."""
     run_long = config.getoption("-m") != ""
     for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            place = item.path.relative_to(HERE)
-            alone = place.parts[0] == "process"
-            item.add_marker(pytest.mark.xdist_group("alone" if alone else place.as_posix()))
         if item.get_closest_marker("long") and not run_long:
             item.add_marker(pytest.mark.skip(reason="full counts: make test-long"))
         for marker in item.iter_markers("tool"):
             name = str(marker.args[0])
             if shutil.which(name) is None and os.environ.get("CI") != "true":
                 item.add_marker(pytest.mark.skip(reason=MISSING + name))
-    items.sort(key=_place_in_line)
+    # The longest unit first: the other worker takes the rest meanwhile.
+    items.sort(key=lambda item: not item.nodeid.startswith(ALONE))
 
 
-def _place_in_line(item: pytest.Item) -> int:
-    """0 for what must not wait, 1 for other marked groups, 2 for modules; else in random order."""
-    marker = item.get_closest_marker("xdist_group")
-    group = str(marker.args[0]) if marker else ""
-    return 0 if group == "alone" else 2 if group.endswith(".py") else 1
+class Modules(LoadScopeScheduling):  # type: ignore[misc]
+    """Hands out modules, and ``ALONE`` as one. (``loadgroup`` loses its groups under pytest 9.)"""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "alone" if nodeid.startswith(ALONE) else nodeid.partition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Modules:
+    """What pytest-xdist asks for, once, under ``-n``."""
+    return Modules(config, log)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -31,7 +31,7 @@ from xbgateway.model.errors import Fatal, GatewayError, Reason, Refused, Unavail
 from xbgateway.model.limits import DEADLINE_S_MAX
 from xbgateway.model.record import Append, Record
 from xbgateway.observe import Exposition, Metrics, configure_logging
-from xbgateway.policy.engine import Address, EmbeddedEngine, Engine, OpaCheck, ServerEngine, Tls
+from xbgateway.policy.engine import Address, EmbeddedEngine, Engine, OpaCheck, Tls
 from xbgateway.policy.revision import load_directory
 from xbgateway.register import Register, load_register
 from xbgateway.seal import keyed_hash
@@ -310,6 +310,8 @@ def _engine(settings: Settings) -> Engine:
     asked = settings.engine
     if asked.kind == "embedded":
         return EmbeddedEngine()
+    from xbgateway.policy.engine.server import ServerEngine  # noqa: PLC0415  its client starts late
+
     tls = None
     if asked.ca is not None:
         tls = Tls(ca=asked.ca, certificate=asked.cert, key=asked.key)

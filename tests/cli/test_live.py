@@ -11,8 +11,6 @@ from typing import Any
 import pytest
 from tests.cli.live import CONTRIBUTIONS, Live, command, prepared, process, serving
 
-# It starts nodes.
-pytestmark = pytest.mark.xdist_group("alone")
 WINDOW, AUDITOR = "cn.hengqin.window", "cn.zhuhai.data"
 LANE = "zhuhai.xbg.test/zhuhai/macao/lane/0"
 QUERY = (

@@ -22,7 +22,8 @@ from tests.contract.opa_server import opa_binary
 from tests.contract.small_policy import answering, one_module, small_bundle
 
 from xbgateway.model.errors import Fatal, Reason, Unavailable
-from xbgateway.policy.engine import BundleSigner, ChildEngine, bundle_tar, server
+from xbgateway.policy.engine import BundleSigner, bundle_tar, server
+from xbgateway.policy.engine.child import ChildEngine
 
 pytestmark = pytest.mark.tool("opa")
 SECOND = 1000
@@ -135,6 +136,7 @@ def test_the_child_dies_with_a_killed_parent(tmp_path: Path) -> None:
     script = (
         "import sys, time\nfrom pathlib import Path\n"
         "from xbgateway.policy.engine import *\n"
+        "from xbgateway.policy.engine.child import ChildEngine\n"
         f"engine = ChildEngine(Path({str(opa_binary())!r}), Path({str(tmp_path)!r}))\n"
         "snapshot = engine.load(Bundle({'p.rego': 'package xb'}, {}, '0' * 64))\n"
         "print(snapshot.pid, flush=True)\ntime.sleep(60)\n"

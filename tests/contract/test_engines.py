@@ -23,18 +23,16 @@ from xbgateway.model.errors import Reason, Refused, Unavailable
 from xbgateway.model.limits import POLICY_INPUT_BYTES_MAX
 from xbgateway.policy.engine import (
     Bundle,
-    ChildEngine,
     EmbeddedEngine,
     Engine,
-    ServerEngine,
     Snapshot,
     strict_json,
 )
+from xbgateway.policy.engine.child import ChildEngine
+from xbgateway.policy.engine.server import ServerEngine
 
 SECOND = 1000
 Load = Callable[[Bundle], Snapshot]
-
-pytestmark = pytest.mark.xdist_group("engines")
 
 
 @pytest.fixture(scope="module")

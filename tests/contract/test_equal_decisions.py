@@ -18,7 +18,8 @@ from tests.harness.facts import ALLOWED, make_facts
 from tests.harness.scale import scaled
 
 from xbgateway.model.errors import Unavailable
-from xbgateway.policy.engine import EmbeddedEngine, ServerEngine, Snapshot, strict_json
+from xbgateway.policy.engine import EmbeddedEngine, Snapshot, strict_json
+from xbgateway.policy.engine.server import ServerEngine
 from xbgateway.policy.projection import Projector
 from xbgateway.policy.revision import load_directory
 
@@ -61,7 +62,6 @@ def _said(snapshot: Snapshot, raw: bytes) -> bytes:
 
 
 @pytest.mark.tool("opa")
-@pytest.mark.xdist_group("engines")
 def test_generated_inputs_are_decided_alike_by_both_engines(tmp_path: Path) -> None:
     revision = load_directory()
     projector, draw = Projector(revision), random.Random(20260316)

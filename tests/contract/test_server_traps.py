@@ -20,11 +20,8 @@ from tests.contract.wire import misbehaving, reply
 
 from xbgateway.model.errors import Reason, Refused, Unavailable
 from xbgateway.model.limits import POLICY_RESULT_BYTES_MAX
-from xbgateway.policy.engine import Address, Bundle, ServerEngine, Tls
-from xbgateway.policy.engine.server import ServerSnapshot
-
-# It holds answers to fractions of a second.
-pytestmark = pytest.mark.xdist_group("alone")
+from xbgateway.policy.engine import Address, Bundle, Tls
+from xbgateway.policy.engine.server import ServerEngine, ServerSnapshot
 
 REVISION = "0123456789abcdef" * 4
 SECOND = 1000

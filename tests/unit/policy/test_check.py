@@ -14,8 +14,6 @@ from xbgateway.policy.fixtures import cases
 from xbgateway.policy.source import default_policy_directory
 
 ENGINE = EmbeddedEngine()
-# One worker makes the reports that these share.
-pytestmark = pytest.mark.xdist_group("policies")
 
 
 @pytest.fixture(scope="module")

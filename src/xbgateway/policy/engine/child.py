@@ -16,11 +16,11 @@ import threading
 from pathlib import Path
 
 from xbgateway.model.errors import Fatal, Reason
+from xbgateway.policy.engine.address import Address
 from xbgateway.policy.engine.bundle import SIGNING_ALGORITHM, BundleSigner, bundle_tar
 from xbgateway.policy.engine.check import OpaCheck
 from xbgateway.policy.engine.port import Bundle
 from xbgateway.policy.engine.server import ServerEngine, ServerSnapshot
-from xbgateway.policy.engine.transport import Address
 
 # OPA idles at 50 to 85 MB; half a gigabyte is room for tables and for evaluations side by side.
 MEMORY_BYTES_MAX = 512 * 1024 * 1024

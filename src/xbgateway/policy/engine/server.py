@@ -18,6 +18,7 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from xbgateway.model.errors import Reason, Unavailable
 from xbgateway.policy.engine import strict_json
+from xbgateway.policy.engine.address import Address
 from xbgateway.policy.engine.port import (
     OPA_VERSION,
     PACKAGE,
@@ -27,7 +28,7 @@ from xbgateway.policy.engine.port import (
     decision_bytes,
     result_too_large,
 )
-from xbgateway.policy.engine.transport import Address, AnswerTooLarge, PinnedOpaClient
+from xbgateway.policy.engine.transport import AnswerTooLarge, PinnedOpaClient
 
 # A watching server takes up a replaced file in 0.1 s; one that polls a bundle service needs longer.
 ACTIVATION_TIMEOUT_S = 10.0

@@ -9,7 +9,6 @@ deadline. One client serves one thread at a time: its timeout is an attribute.
 import socket
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from ssl import TLSVersion
 from typing import Any
@@ -21,6 +20,7 @@ from urllib3 import HTTPConnectionPool
 from urllib3.connection import HTTPConnection
 
 from xbgateway.model.limits import POLICY_RESULT_BYTES_MAX
+from xbgateway.policy.engine.address import Address
 
 # A decision in its envelope with provenance, or OPA's error with its stack trace.
 ANSWER_BYTES_MAX = POLICY_RESULT_BYTES_MAX + 64 * 1024
@@ -29,26 +29,6 @@ _CHUNK_BYTES = 64 * 1024
 
 class AnswerTooLarge(requests.RequestException):
     """The server's answer went beyond ANSWER_BYTES_MAX; reading stopped there."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tls:
-    """The one CA that may vouch for the server, and for mutual TLS our certificate and key."""
-
-    ca: Path
-    certificate: Path | None = None
-    key: Path | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where an OPA server listens: a unix socket, or host and port with or without TLS 1.3."""
-
-    host: str = "localhost"
-    port: int = 8181
-    unix_socket: Path | None = None
-    tls: Tls | None = None
-    token: str | None = None
 
 
 class PinnedOpaClient(OpaClient):  # type: ignore[misc]
