@@ -23,7 +23,7 @@ def terms(day: str) -> Terms:
     return terms_of(revision(), date.fromisoformat(day))
 
 
-def after(kind: str, record: Record | None, event: str, day: str, **given: object) -> Any:
+def after(kind: str, record: Record | None, event: str, day: str, /, **given: object) -> Any:
     """The record after an event that is recorded on ``day``."""
     return advance(kind, record, event, given, date.fromisoformat(day), terms(day))
 
@@ -41,7 +41,7 @@ def dues(record: Record, day: str) -> tuple[Due, ...]:
     return deadlines(record, date.fromisoformat(day), terms(day))
 
 
-def refusal(kind: str, record: Record | None, event: str, day: str, **given: object) -> Refused:
+def refusal(kind: str, record: Record | None, event: str, day: str, /, **given: object) -> Refused:
     """How an event is refused."""
     try:
         after(kind, record, event, day, **given)

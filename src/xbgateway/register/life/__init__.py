@@ -3,7 +3,14 @@
 Pure functions over records of ``entries.py`` and ``instruments.py``. Start with ``advance.py``.
 """
 
-from xbgateway.register.life.advance import advance, deadlines, events, legal, state_of
+from xbgateway.register.life.advance import (
+    advance,
+    deadlines,
+    events,
+    field_types,
+    legal,
+    state_of,
+)
 from xbgateway.register.life.kinds import MACHINES
 from xbgateway.register.life.machine import Event, Guard, Machine
 from xbgateway.register.life.terms import Due, Terms
@@ -18,6 +25,7 @@ __all__ = [
     "advance",
     "deadlines",
     "events",
+    "field_types",
     "legal",
     "state_of",
 ]

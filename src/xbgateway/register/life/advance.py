@@ -9,14 +9,16 @@ from datetime import date
 from functools import cache
 from typing import Annotated, Any
 
-from pydantic import ValidationError, create_model
+from pydantic import TypeAdapter, ValidationError, create_model
 
 from xbgateway.model.errors import Reason, Refused
 from xbgateway.register.life.kinds import MACHINES
 from xbgateway.register.life.machine import Event, Guard, Machine, Step
 from xbgateway.register.life.terms import Due, Terms
-from xbgateway.register.values import Record
+from xbgateway.register.values import Day, Id, Record
 
+_NAMED = TypeAdapter(tuple[Day, Id]).json_schema()["prefixItems"]
+_PATTERNS = {one["pattern"]: name for one, name in zip(_NAMED, ("day", "id"), strict=True)}
 _KINDS = {machine.model: machine for machine in MACHINES.values()}
 
 
@@ -28,6 +30,25 @@ def state_of(record: Record, day: date, terms: Terms) -> str:
 def events(kind: str) -> tuple[Event, ...]:
     """Everything that can happen to a record of a kind. Raises ``Refused(ARGUMENT_INVALID)``."""
     return _machine(kind).events
+
+
+def field_types(kind: str) -> Mapping[str, str]:
+    """What each field of a kind's records holds, for people: ``day``, ``list of id``, words."""
+    schema = _machine(kind).model.model_json_schema()
+    return {name: _type(one) for name, one in schema["properties"].items()}
+
+
+def _type(said: Mapping[str, Any]) -> str:
+    """The name of a JSON Schema type; ``null`` says only that the field may be left out."""
+    if "anyOf" in said:
+        return _type(next(one for one in said["anyOf"] if one.get("type") != "null"))
+    if "$ref" in said:
+        return str(said["$ref"]).rpartition("/")[2]
+    if "enum" in said:
+        return "/".join(said["enum"])
+    if said["type"] == "array":
+        return f"list of {_type(said['items'])}"
+    return _PATTERNS.get(said.get("pattern", ""), str(said["type"]))
 
 
 def legal(record: Record, day: date, terms: Terms) -> tuple[str, ...]:
@@ -105,7 +126,7 @@ def _read(machine: Machine, event: Event, given: Mapping[str, object]) -> dict[s
     for name in event.must:
         if read[name] is None:
             raise _malformed(name, "must be given")
-    if not (read or event.must or event.on or event.sets):
+    if not (read or event.must or event.on or event.sets or event.clears):
         raise _malformed(event.optional[0], f"one of {', '.join(event.optional)} must be given")
     return read
 

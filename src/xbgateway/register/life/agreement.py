@@ -17,5 +17,6 @@ MACHINE = Machine(
         *agreement_exit.EXIT,
     ),
     deadlines=agreement_states.deadlines,
+    due=agreement_states.DUE,
     fixed={"kind": "agreement"},
 )

@@ -109,7 +109,7 @@ EXIT = (
         "announce_exit",
         "An early end is requested and agreed",
         OPERATING,
-        ("leaving", "exited"),
+        ("leaving", "trial_over", "exited"),
         AUTHORITY,
         PLAN,
         must=("exit_on",),

@@ -154,7 +154,7 @@ OPERATION = (
         "approve_operation",
         "Regular operation is approved",
         ("signed", "trial", "trial_over"),
-        ("regular",),
+        ("regular", "leaving"),
         AUTHORITY,
         PLAN,
         may=("review_on",),

@@ -40,7 +40,8 @@ def state(one: Agreement, today: str, terms: Terms) -> str:
     if reached(one.suspended_on, today) and not reached(one.cleared_on, today):
         late = one.rectify_by is not None and one.rectify_by < today
         return "overdue" if late else "suspended"
-    return "leaving" if one.exit_on is not None else _operation(one, today)
+    operation = _operation(one, today)
+    return "leaving" if one.exit_on is not None and operation != "trial_over" else operation
 
 
 def _operation(one: Agreement, today: str) -> str:
@@ -94,6 +95,22 @@ STATES = {
     "access_closed": "Access is closed; deletion is to be confirmed",
     "deleted": "Deletion is confirmed; logs are kept",
     "closed": "The time to keep logs is over",
+}
+
+
+DUE = {
+    "security_report": "Security report, each ao_security_report_months",
+    "annual_report": "Report on the year, with the end of each year since signature",
+    "term_end": "The last day of the term",
+    "reapplication_opens": "The first day to apply again, ao_renewal_months before the end",
+    "reapplication": "The last day to apply again",
+    "trial_end": "The last day of the trial: regular operation is approved, or nothing moves",
+    "exit": "The end that is announced",
+    "rectification": "The last day to put a breach right",
+    "revocation": "To be revoked: the breach was not put right",
+    "access_closing": "Rights on the platform are to be closed",
+    "deletion": "Deletion on the platform is to be confirmed, at once",
+    "log_keeping": "The last day on which logs are kept, ao_log_days after access was closed",
 }
 
 

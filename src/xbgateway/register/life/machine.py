@@ -65,7 +65,9 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """The life of one kind of record; ``states`` are explained, ``state`` tells the one of a day.
+    """The life of one kind of record.
+
+    ``states`` and ``due`` explain what ``state`` and ``deadlines`` tell of a day.
 
     The state is a function of the record's fields and the day: what lies ahead has not happened,
     and time alone leads on where a term ends.
@@ -78,6 +80,7 @@ class Machine:
     state: Callable[[Any, str, Terms], str]
     events: tuple[Event, ...]
     deadlines: Callable[[Any, str, Terms], Iterator[Due]]
+    due: Mapping[str, str] = field(default_factory=dict)
     fixed: Mapping[str, object] = field(default_factory=dict)
 
     def event(self, name: str) -> Event | None:
@@ -118,3 +121,21 @@ def within(name: str, end: str, begun: str, threshold: str, says: str) -> Guard:
             getattr(step.after, end) <= step.terms.last(getattr(step.after, begun), threshold)
         ),
     )
+
+
+def withdrawal(
+    sources: tuple[str, ...],
+    roles: tuple[str, ...],
+    statute: str,
+    *,
+    name: str = "withdraw",
+    to: str = "withdrawn",
+    title: str = "It is withdrawn, and from that day on as none",
+) -> Event:
+    """The event after which a record no longer counts, from its very day on."""
+    return Event(name, title, sources, (to,), roles, statute, on="withdrawn_on")
+
+
+def nothing_due(_record: object, _today: str, _terms: Terms) -> Iterator[Due]:
+    """For kinds of which nothing is ever due."""
+    return iter(())
