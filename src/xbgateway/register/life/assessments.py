@@ -249,7 +249,7 @@ RISK_ASSESSMENT = Machine(
             "NDSR Art 31",
             on="assessed_on",
         ),
-        withdrawal(("assessed",), COMPLIANCE, "NDSR Art 31"),
+        withdrawal(("ahead", "assessed"), COMPLIANCE, "NDSR Art 31"),
     ),
     nothing_due,
     {},

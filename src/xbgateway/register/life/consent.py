@@ -99,12 +99,11 @@ _EVENTS = (
     Event(
         "withdraw",
         "It is withdrawn; what was done before stays lawful",
-        ("given", "expired"),
+        ("ahead", "given", "expired"),
         ("withdrawn",),
         ROLES,
         "PIPL Art 15; Law 8/2005 Art 6",
         on="withdrawn_on",
-        guards=(not_before("withdrawn_on", "given_on"),),
     ),
     Event(
         "confirm_deletion",

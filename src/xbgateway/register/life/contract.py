@@ -169,7 +169,7 @@ EVIDENCE = Machine(
             must=("until",),
             guards=(not_before("until", "since"),),
         ),
-        withdrawal(("valid", "expired"), ROLES, _EXEMPTION),
+        withdrawal(("ahead", "valid", "expired"), ROLES, _EXEMPTION),
     ),
     _evidence_deadlines,
     {"expiry": "The last day on which it counts"},
