@@ -14,8 +14,6 @@ from xbgateway.register.instruments import Agreement
 from xbgateway.register.life.terms import Due, Terms, day_after, day_before, reached
 
 PLAN = "Hangzhou authorised operation plan (trial)"
-AUTHORITY = ("data_authority",)
-OPERATOR = ("data_officer",)
 
 OPERATING = ("signed", "trial", "trial_over", "regular")
 STOPPED = ("suspended", "overdue")
