@@ -5,7 +5,7 @@ memory and an evil peer around two of them. Nothing here listens or dials.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 from xbgateway.exchange import (
@@ -35,6 +35,7 @@ from xbgateway.policy.memo import Decider, Memo
 from xbgateway.policy.projection import Projector
 from xbgateway.policy.revision import Revision, pack_revision
 from xbgateway.register import Catalogue, Register, build_catalogue
+from xbgateway.register.life import Terms
 from xbgateway.seal import RestKey, SealingKey, SealingKeyRing, keyed_hash
 from xbgateway.store import DutyRows, Logbook, LogSpec, SqliteStore
 from xbgateway.tlog import Cosigner, NoteSigner, NoteVerifier, SignatureType
@@ -119,6 +120,12 @@ class Core:
             bytes.fromhex(entry.cosign_key),
             SignatureType.COSIGNATURE_V1,
         )
+
+
+def terms_of(revision: Revision, day: date) -> Terms:
+    """The terms of register records on a day: the numbers and calendars of a revision's tables."""
+    cuts = revision.tables.cuts[revision.tables.edition(day)]
+    return Terms(cuts.thresholds, lambda start, days, side: cuts.calendars[side].due(start, days))
 
 
 def topology_of(register: Register, node: str, lanes: int) -> Topology:

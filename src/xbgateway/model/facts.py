@@ -33,6 +33,7 @@ from .papers import (
     MoProcessingFacts,
     OnwardFacts,
     RiskAssessmentFacts,
+    StopFacts,
 )
 from .quick import quick
 
@@ -122,6 +123,7 @@ class NoticeFacts:
     items: tuple[str, ...]
     exempt_cn_ref: str | None = None  # the provision of PIPL Arts 18 or 35 that spares the notice
     exempt_mo_ref: str | None = None  # the provision of Law 8/2005 Art 10 that spares it
+    withdrawn_on: str | None = None  # from this day on it is as none
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,7 @@ class PipiaFacts:
     purposes: tuple[str, ...]
     recipients: tuple[str, ...]
     kinds: tuple[str, ...] | None = None
+    withdrawn_on: str | None = None  # from this day on it is as none
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +160,7 @@ class MechanismFacts:
     modes: tuple[str, ...] | None = None  # manners of transfer; None: not limited
     storage: tuple[str, ...] | None = None  # regions where recipients may keep it
     max_subjects: int | None = None  # NDSR Art 38
+    withdrawn_on: str | None = None  # from this day on it is as none
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +172,7 @@ class StateAssessmentFacts:
     purposes: tuple[str, ...]
     recipients: tuple[str, ...]
     kinds: tuple[str, ...] | None = None
+    withdrawn_on: str | None = None  # from this day on it is as none
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +186,7 @@ class MoTransferFacts:
     auth_no: str | None
     special: str | None = None  # security, crime, public_health (Law 8/2005 Art 20(3))
     special_law_ref: str | None = None  # the special law or agreement that it then needs
+    withdrawn_on: str | None = None  # from this day on it is as none
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +228,7 @@ class Standing:
     onward: OnwardFacts | None = None
     document: DocumentFacts | None = None
     agreement: AgreementFacts | None = None
+    stops: tuple[StopFacts, ...] = ()  # of the scenario, the dataset and both parties
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Origin = Literal["CN", "MO", "MIXED"]
+Stoppable = Literal["scenario", "dataset", "sender", "recipient"]
 Severity = Literal["ordinary", "relatively_major", "major", "especially_major"]
 
 
@@ -75,6 +76,7 @@ class ContractFacts:
     kinds: tuple[str, ...] | None  # of data; None: not limited
     terms: tuple[str, ...]  # what it lays down: purpose, manner, scope, duties, security, ...
     subprocessors: tuple[str, ...]  # whom the handler agreed to
+    withdrawn_on: str | None = None  # from this day on it is as none
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,7 @@ class MoProcessingFacts:
     registered_on: str | None  # simplified registration
     valid_until: str | None  # of the simplified registration
     auth_no: str | None  # prior authorisation
+    withdrawn_on: str | None = None  # from this day on it is as none
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,7 @@ class RiskAssessmentFacts:
 
     ref: str
     assessed_on: str
+    withdrawn_on: str | None = None  # from this day on it is as none
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +110,7 @@ class EvidenceFacts:
     type: Literal["contract", "labour_rule", "emergency"]
     since: str
     until: str | None
+    withdrawn_on: str | None = None  # from this day on it is as none
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +120,7 @@ class ApplicationFacts:
     ref: str
     approved_on: str
     valid_until: str | None
+    withdrawn_on: str | None = None  # from this day on it is as none
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +159,8 @@ class AgreementFacts:
     """An agreement on authorised operation of public data (Hangzhou plan)."""
 
     ref: str
-    signed_on: str
-    valid_until: str
+    signed_on: str | None  # None: applied for, and no more
+    valid_until: str | None
     trial_from: str | None
     trial_until: str | None
     regular_from: str | None  # regular operation approved from this day
@@ -176,3 +182,12 @@ class AgreementFacts:
     rectify_by: str | None
     cleared_on: str | None
     exit_on: str | None  # expiry, early end or revocation
+
+
+@dataclass(frozen=True, slots=True)
+class StopFacts:
+    """A record of this corridor that is out of use: not yet listed, suspended, or withdrawn."""
+
+    what: Stoppable
+    since: str
+    until: str | None  # the first day on which it is in use again

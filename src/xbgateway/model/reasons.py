@@ -152,6 +152,16 @@ _ASKED: dict[Reason, Explanation] = {
         "The time for the call was over and nothing was accepted.",
         "Try again with the same request id and more time.",
     ),
+    _R.TRANSITION_ILLEGAL: Explanation(
+        "FAILED_PRECONDITION",
+        "The register's record is in a state in which this cannot happen to it.",
+        "The error's metadata names the state and the events that are legal in it.",
+    ),
+    _R.TRANSITION_REFUSED: Explanation(
+        "FAILED_PRECONDITION",
+        "What is given for the register's record is not within the terms that the law sets.",
+        "The error's metadata names the condition and the field; see the page on registers.",
+    ),
     _R.ARGUMENT_INVALID: Explanation(
         "INVALID_ARGUMENT",
         "A field of the request has a value that it cannot have.",

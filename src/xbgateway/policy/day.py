@@ -5,10 +5,10 @@ Days are ISO text, so earlier is smaller; the last day of a term is inside.
 """
 
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 
+from xbgateway.model.days import last_day
 from xbgateway.policy.tables import Cuts
-from xbgateway.policy.working_days import months_later, years_later
 
 # Before every day: a term whose length no table says is over.
 NEVER = ""
@@ -30,15 +30,8 @@ class Day:
         count = self.cuts.thresholds.get(threshold)
         if count is None:
             return NEVER
-        begun = date.fromisoformat(start)
-        if threshold.endswith("_working_days"):
-            return self.cuts.calendars[calendar].due(begun, count).isoformat()
-        if threshold.endswith("_days"):
-            return (begun + timedelta(days=count)).isoformat()
-        if threshold.endswith("_months"):
-            return months_later(begun, count).isoformat()
-        assert threshold.endswith("_years"), threshold
-        return years_later(begun, count).isoformat()
+        due = self.cuts.calendars[calendar].due
+        return last_day(date.fromisoformat(start), threshold, count, due).isoformat()
 
     def within(self, start: str, threshold: str, calendar: str = "CN") -> bool:
         """Whether the term that began on ``start`` is not over."""

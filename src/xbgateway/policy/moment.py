@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from xbgateway.model.days import months_later
 from xbgateway.model.facts import (
     NO_CASE,
     UNCOUNTED,
@@ -21,7 +22,6 @@ from xbgateway.model.facts import (
     Standing,
 )
 from xbgateway.policy.day import NEVER, Day
-from xbgateway.policy.working_days import months_later
 
 Key = tuple[Any, ...]
 

@@ -5,6 +5,7 @@ input. What does not apply is one constant document, so that corridors are not t
 they have nothing of.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from xbgateway.model.facts import MechanismFacts, Standing
@@ -15,6 +16,36 @@ NONE: dict[str, Any] = {"state": "none"}
 _SEVERITIES = ("ordinary", "relatively_major", "major", "especially_major")
 # What a paper that does not limit kinds of data covers.
 _EVERY_KIND = ["*"]
+
+
+_WITHDRAWABLE = (
+    *("notice", "pipia", "mechanism", "state_assessment", "mo_transfer", "contract"),
+    *("mo_processing", "risk_assessment", "evidence"),
+)
+
+
+def in_use(standing: Standing, day: Day) -> Standing:
+    """The standing without what is out of use on the day.
+
+    A paper that was withdrawn is as none; a scenario that is stopped, or a party of it, authorises
+    nothing; a dataset that is stopped is as if it were not registered.
+    """
+    changes: dict[str, Any] = {
+        name: None
+        for name in _WITHDRAWABLE
+        if (paper := getattr(standing, name)) is not None and day.reached(paper.withdrawn_on)
+    }
+    kept = tuple(one for one in standing.applications if not day.reached(one.withdrawn_on))
+    if kept != standing.applications:
+        changes["applications"] = kept
+    stopped = {
+        one.what for one in standing.stops if day.reached(one.since) and not day.reached(one.until)
+    }
+    if stopped - {"dataset"}:
+        changes["scenario_authorised"] = False
+    if "dataset" in stopped:
+        changes["dataset_registered"] = False
+    return replace(standing, **changes) if changes else standing
 
 
 def kinds(covered: tuple[str, ...] | None) -> list[str]:

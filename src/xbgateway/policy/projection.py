@@ -22,6 +22,7 @@ from xbgateway.model.facts import Facts, Standing
 from xbgateway.policy.corridor import labelled_fields, standing_half
 from xbgateway.policy.day import Day
 from xbgateway.policy.moment import Key, Marks, coarse, instant, sections
+from xbgateway.policy.papers import in_use
 from xbgateway.policy.revision import Revision
 
 VERSION = 1
@@ -116,8 +117,9 @@ class Projector:
         if day is None:
             edition = self._tables.edition(today)
             asked = Day(today, self._tables.cuts[edition])
-            half = {"effective": edition, **standing_half(standing, asked)}
-            day = _Day(half, Marks.of(standing, asked))
+            used = in_use(standing, asked)
+            half = {"effective": edition, **standing_half(used, asked)}
+            day = _Day(half, Marks.of(used, asked))
             if len(corridor.days) >= DAYS_MAX:
                 corridor.days.clear()
             corridor.days[today] = day

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
+from xbgateway.model.days import years_later
 from xbgateway.model.errors import Refused
 from xbgateway.policy import strict_yaml
 from xbgateway.policy.source import Files
-from xbgateway.policy.working_days import WorkingDays, years_later
+from xbgateway.policy.working_days import WorkingDays
 
 NAMES = (
     "allowed_fields",

@@ -1,29 +1,13 @@
-"""Terms in calendar time: working days of one authority, months and years.
+"""Working days of one authority: Monday to Friday, but for the rows of the table ``holidays``.
 
-Days are local days; the day a period starts on does not count, its last day is inside. Working days
-are Monday to Friday, but for the rows of the table. Months and years end on the same day of the
-month, or on the month's last one where it has no such day.
+Days are local days; the day a period starts on does not count, its last day is inside.
 """
 
-import calendar
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 _SATURDAY = 5
-_YEAR_MONTHS = 12
-
-
-def months_later(day: date, months: int) -> date:
-    """The last day of a term of ``months`` (negative: before), clamped to the month's end."""
-    years, month = divmod(day.month - 1 + months, _YEAR_MONTHS)
-    year, month = day.year + years, month + 1
-    return date(year, month, min(day.day, calendar.monthrange(year, month)[1]))
-
-
-def years_later(day: date, years: int) -> date:
-    """The last day of a term of ``years``; 29 February ends on the 28th."""
-    return months_later(day, years * _YEAR_MONTHS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,6 +91,9 @@ class Party(Record):
     subprocessors: Ids = ()
     free_trade_zone: Id | None = None
     on_platform: bool = False
+    suspended_on: Day | None = None
+    resumed_on: Day | None = None
+    withdrawn_on: Day | None = None
 
 
 class ServiceOffer(Record):
@@ -122,6 +125,10 @@ class Dataset(Record):
     min_age: Age | None = None
     updated_on: Day | None = None
     sources: Ids = ()
+    suspension: Literal["objection", "incident", "quality"] | None = None
+    suspended_on: Day | None = None
+    resumed_on: Day | None = None
+    withdrawn_on: Day | None = None
 
 
 class Basis(Record):
@@ -191,6 +198,12 @@ class Scenario(Record):
     providers: Ids
     request: Leg
     answer: Leg
+    applied_on: Day | None = None  # None: listed when the document was written
+    reviewed_on: Day | None = None
+    listed_on: Day | None = None
+    suspended_on: Day | None = None
+    resumed_on: Day | None = None
+    withdrawn_on: Day | None = None
 
 
 class Document(Record):

@@ -6,15 +6,16 @@ has a default that changes nothing. References are checked in ``document.py``.
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
-from xbgateway.model.facts import Mode
+from xbgateway.model.facts import Jurisdiction, Mode
 from xbgateway.model.papers import Severity
 from xbgateway.register.values import (
     Count,
     Day,
     Id,
     Ids,
+    Instant,
     Purposes,
     Record,
     Text,
@@ -47,6 +48,8 @@ class Mechanism(Record):
     storage: Ids | None = None
     max_subjects: Count | None = None
     evidence_ref: Id | None = None
+    authority: Jurisdiction | None = None  # with whom a contract is filed
+    withdrawn_on: Day | None = None
 
 
 class Notice(Record):
@@ -57,6 +60,8 @@ class Notice(Record):
     items: Words
     exempt_cn_ref: Text | None = None
     exempt_mo_ref: Text | None = None
+    issued_on: Day | None = None
+    withdrawn_on: Day | None = None
 
 
 class Pipia(Record):
@@ -64,11 +69,18 @@ class Pipia(Record):
 
     kind: Literal["pipia"]
     id: Id
-    approved_on: Day
-    keep_until: Day
+    approved_on: Day | None = None  # None: a draft
+    keep_until: Day | None = None
     purposes: Purposes
     recipients: Ids
     kinds: Ids | None = None
+    withdrawn_on: Day | None = None
+
+    @model_validator(mode="after")
+    def _approved_whole(self) -> "Pipia":
+        if (self.approved_on is None) != (self.keep_until is None):
+            raise ValueError("approved_on and keep_until stand together")
+        return self
 
 
 class StateAssessment(Record):
@@ -76,10 +88,11 @@ class StateAssessment(Record):
 
     kind: Literal["state_assessment"]
     id: Id
-    valid_until: Day
+    valid_until: Day | None = None  # None: a draft
     purposes: Purposes
     recipients: Ids
     kinds: Ids | None = None
+    withdrawn_on: Day | None = None
 
 
 class MoTransfer(Record):
@@ -94,6 +107,7 @@ class MoTransfer(Record):
     auth_no: Text | None = None
     special: Literal["security", "crime", "public_health"] | None = None
     special_law_ref: Text | None = None
+    withdrawn_on: Day | None = None
 
 
 class Consent(Record):
@@ -108,6 +122,9 @@ class Consent(Record):
     withdrawn_on: Day | None = None
     expires_on: Day | None = None
     kinds: Ids | None = None
+    child: bool = False  # the person is under 14 (PIPL Art 31)
+    guardian_ref: Text | None = None  # proof of guardianship; never a name
+    deletion_confirmed_on: Day | None = None
 
 
 class Contract(Record):
@@ -124,6 +141,8 @@ class Contract(Record):
     kinds: Ids | None = None
     terms: Words = ()
     subprocessors: Ids = ()
+    withdrawn_on: Day | None = None
+    deletion_confirmed_on: Day | None = None
 
 
 class MoProcessing(Record):
@@ -137,6 +156,7 @@ class MoProcessing(Record):
     registered_on: Day | None = None
     valid_until: Day | None = None
     auth_no: Text | None = None
+    withdrawn_on: Day | None = None
 
 
 class RiskAssessment(Record):
@@ -145,6 +165,7 @@ class RiskAssessment(Record):
     kind: Literal["risk_assessment"]
     id: Id
     assessed_on: Day
+    withdrawn_on: Day | None = None
 
 
 class Evidence(Record):
@@ -155,18 +176,22 @@ class Evidence(Record):
     type: Literal["contract", "labour_rule", "emergency"]
     since: Day
     until: Day | None = None
+    withdrawn_on: Day | None = None
 
 
 class Application(Record):
-    """An approved application: these recipients, these datasets, this scenario (Zhuhai)."""
+    """An application of these recipients for these datasets in this scenario (Zhuhai)."""
 
     kind: Literal["application"]
     id: Id
     scenario: Id
     datasets: Ids
     recipients: Ids
-    approved_on: Day
+    applied_on: Day | None = None
+    approved_on: Day | None = None
+    rejected_on: Day | None = None
     valid_until: Day | None = None
+    withdrawn_on: Day | None = None
 
 
 class Incident(Record):
@@ -180,6 +205,10 @@ class Incident(Record):
     datasets: Ids = ()
     parties: Ids = ()
     mechanisms: Ids = ()
+    opened_at: Instant | None = None  # when it was found; terms in hours begin with it
+    operator: Literal["ciio", "central", "other"] = "other"  # whose term to report counts
+    reported_on: Day | None = None
+    informed_on: Day | None = None  # the persons concerned
 
 
 class ListedScenario(Record):
@@ -197,8 +226,13 @@ class Agreement(Record):
     authority: Id
     operator: Id
     scenarios: Annotated[tuple[ListedScenario, ...], Field(strict=False)]
-    signed_on: Day
-    valid_until: Day
+    applied_on: Day | None = None
+    reviewed_on: Day | None = None
+    rejected_on: Day | None = None
+    published_on: Day | None = None
+    province_filed_on: Day | None = None
+    signed_on: Day | None = None  # None: an application
+    valid_until: Day | None = None
     trial_from: Day | None = None
     trial_until: Day | None = None
     regular_from: Day | None = None
@@ -216,6 +250,21 @@ class Agreement(Record):
     rectify_by: Day | None = None
     cleared_on: Day | None = None
     exit_on: Day | None = None
+    revoked_on: Day | None = None
+    revocation_ref: Text | None = None
+    access_closed_on: Day | None = None
+    deletion_confirmed_on: Day | None = None
+    logs_kept_until: Day | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> "Agreement":
+        if (self.signed_on is None) != (self.valid_until is None):
+            raise ValueError("signed_on and valid_until stand together")
+        if self.signed_on is None and self.applied_on is None:
+            raise ValueError("neither signed_on nor applied_on")
+        if self.revoked_on and not (self.exit_on and self.exit_on <= self.revoked_on):
+            raise ValueError("whoever is revoked has left: exit_on is at most revoked_on")
+        return self
 
 
 Instrument = (

@@ -30,16 +30,22 @@ from xbgateway.model.papers import (
     OnwardFacts,
     RiskAssessmentFacts,
     SourceFacts,
+    StopFacts,
+    Stoppable,
 )
 from xbgateway.register import instruments as records
 from xbgateway.register.document import Register
-from xbgateway.register.entries import Leg, Node
+from xbgateway.register.entries import Dataset, Leg, Node, Party, Scenario
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 _Record = TypeVar("_Record", bound=records.Instrument)
 _Facts = TypeVar("_Facts", bound="DataclassInstance")
+
+
+# Before every day that a register can name.
+_EVER = "0001-01-01"
 
 
 class Instruments(TypedDict):
@@ -97,14 +103,14 @@ def dataset(register: Register, dataset_id: str) -> DatasetFacts:
     if found is None:
         return UNDESCRIBED
     joined = [one for one in map(register.dataset, found.sources) if one is not None]
-    left_out = {"id", "owner", "title", "personal", "important", "sources"}
+    described = {one.name for one in fields(DatasetFacts)} - {"sources"}
     return DatasetFacts(
         controllers=tuple(sorted({found.owner, *(one.owner for one in joined)})),
         sources=tuple(
             SourceFacts(one.id, one.owner, one.origin, one.personal, one.important)
             for one in joined
         ),
-        **found.model_dump(exclude=left_out),
+        **found.model_dump(include=described),
     )
 
 
@@ -124,11 +130,12 @@ def handling(terms: Leg, *nodes: Node) -> HandlingFacts:
 def applications(
     register: Register, scenario_id: str, dataset_id: str, recipient: str
 ) -> tuple[ApplicationFacts, ...]:
-    """Every approved application of this recipient for this dataset in this scenario."""
+    """Every application that was approved, of this recipient for this dataset in this scenario."""
     return tuple(
-        ApplicationFacts(one.id, one.approved_on, one.valid_until)
+        ApplicationFacts(one.id, one.approved_on, one.valid_until, one.withdrawn_on)
         for one in register.document.instruments
         if isinstance(one, records.Application)
+        and one.approved_on is not None
         and one.scenario == scenario_id
         and dataset_id in one.datasets
         and recipient in one.recipients
@@ -196,16 +203,45 @@ def agreement(
         lists_dataset=any(dataset_id in one.datasets for one in listed),
         authority_kind=register.party(found.authority).kind,
         names_operator=found.operator in parties,
-        **found.model_dump(exclude={"kind", "id", "authority", "operator", "scenarios"}),
+        **found.model_dump(include={one.name for one in fields(AgreementFacts)}),
     )
 
 
+def stops(
+    scenario: Scenario, dataset: Dataset | None, sender: Party, recipient: Party
+) -> tuple[StopFacts, ...]:
+    """When each of these is out of use: not listed yet, suspended, withdrawn."""
+    parts: Mapping[Stoppable, Scenario | Dataset | Party | None] = {
+        "scenario": scenario,
+        "dataset": dataset,
+        "sender": sender,
+        "recipient": recipient,
+    }
+    found = [
+        StopFacts(what, since, until)
+        for what, one in parts.items()
+        if one is not None
+        for since, until in ((one.suspended_on, one.resumed_on), (one.withdrawn_on, None))
+        if since is not None
+    ]
+    if scenario.applied_on is not None:
+        found.append(StopFacts("scenario", _EVER, scenario.listed_on))
+    return tuple(found)
+
+
 def _record(register: Register, reference: str | None, kind: type[_Record]) -> _Record | None:
+    """The paper of that kind; a draft that nobody approved is none."""
     if reference is None:
         return None
     instrument = register.instrument(reference)
     assert isinstance(instrument, kind)  # the loader checked the scenario's, standing the caller's
-    return instrument
+    return None if _is_draft(instrument) else instrument
+
+
+def _is_draft(paper: records.Instrument) -> bool:
+    if isinstance(paper, records.Pipia):
+        return paper.approved_on is None
+    return isinstance(paper, records.StateAssessment) and paper.valid_until is None
 
 
 def _facts(

@@ -6,6 +6,7 @@ caller is a fact (``scenario_authorised`` is false) and the law's to refuse. Equ
 """
 
 import threading
+from dataclasses import fields
 
 from xbgateway.model import limits
 from xbgateway.model.errors import Reason, Refused
@@ -118,6 +119,7 @@ def _built(
         agreement=papers.agreement(
             register, terms.agreement, scenario_id, entry.dataset, {sender, recipient}
         ),
+        stops=papers.stops(scenario, register.dataset(entry.dataset), sending, receiving),
         **papers.instruments(register, terms, _named(register, references)),
     )
 
@@ -140,7 +142,5 @@ def _named(register: Register, references: tuple[str, ...]) -> dict[str, str]:
 
 def party_facts(party: entries.Party) -> PartyFacts:
     """A party as law sees it."""
-    return PartyFacts(
-        org=party.id,
-        **party.model_dump(exclude={"id", "node", "name", "auditor", "officer_roles"}),
-    )
+    known = {one.name for one in fields(PartyFacts)}
+    return PartyFacts(org=party.id, **party.model_dump(include=known))

@@ -145,6 +145,16 @@ _TEXTS: Mapping[Reason, tuple[str, str, str]] = {
         "时限已过，未受理任何事项。",
         "O prazo terminou e nada foi aceite.",
     ),
+    _R.TRANSITION_ILLEGAL: (
+        "該登記記錄目前的狀態不允許此項操作。",
+        "该登记记录目前的状态不允许此项操作。",
+        "O estado atual do registo não permite esta operação.",
+    ),
+    _R.TRANSITION_REFUSED: (
+        "所提供的內容不符合法定期限或條件。",
+        "所提供的内容不符合法定期限或条件。",
+        "O que é indicado não respeita os prazos ou condições legais.",
+    ),
     _R.ARGUMENT_INVALID: (
         "請求的某個欄位的值無效。",
         "请求的某个字段的值无效。",

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from tests.harness.facts import make_facts, policy_files
 
+from xbgateway.model.days import months_later, years_later
 from xbgateway.policy.day import NEVER, Day
 from xbgateway.policy.operation import agreement
 from xbgateway.policy.projection import Projector
 from xbgateway.policy.revision import load_revision
-from xbgateway.policy.working_days import months_later, years_later
 
 REVISION = load_revision(policy_files())
 
