@@ -10,6 +10,7 @@ from pathlib import Path
 
 from xbgateway.exchange import (
     Admission,
+    Counting,
     Delivery,
     Flights,
     Gateway,
@@ -180,7 +181,8 @@ def compose(  # noqa: PLR0917 - the one place where everything meets
             counted,
             store.reader,
         )
-        admission = Admission(node, register, catalogue, decider, legs, store.reader, keys.counting)
+        counting = Counting(decider, store.reader, keys.counting)
+        admission = Admission(node, register, catalogue, decider, legs, counting, keys.counting)
         flights = Flights()
         outbound = Outbound(admission, legs, store, topology, clock, counted, flights)
         replies = Replies(admission, legs, store, peers, topology, clock, counted, flights)
@@ -193,7 +195,7 @@ def compose(  # noqa: PLR0917 - the one place where everything meets
             return logbook.prove_now(placed.position.origin, placed.position.index)[1]
 
         gateway = Gateway(
-            outbound, replies, inbound, legs, store, topology, keys.ring, clock, prove
+            outbound, replies, inbound, legs, counting, store, topology, keys.ring, clock, prove
         )
     except BaseException:
         store.close()

@@ -1,6 +1,7 @@
 """The two paths: ``outbound.py`` and ``inbound.py`` are the files to read first."""
 
 from .admission import Admission
+from .counting import Counting
 from .delivery import Delivery
 from .flights import Flights
 from .gateway import Gateway, Mirrored, View
@@ -14,6 +15,7 @@ from .topology import Topology
 
 __all__ = [
     "Admission",
+    "Counting",
     "Delivery",
     "Finished",
     "Flights",

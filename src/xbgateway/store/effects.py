@@ -10,8 +10,10 @@ from xbgateway.model.outcome import Position
 from xbgateway.model.record import (
     AlreadyOpen,
     Count,
+    CountSubjects,
     Effect,
     Erase,
+    ForgetSubjects,
     KeepDecision,
     KeepFacts,
     KeepKey,
@@ -26,6 +28,7 @@ from xbgateway.model.record import (
     Stale,
 )
 
+from . import subjects
 from .logs import Later
 from .schema import INDEX_BITS
 
@@ -38,8 +41,8 @@ def exchange_key(exchange: str) -> bytes:
 def check(connection: apsw.Connection, effects: tuple[Effect, ...]) -> None:
     """Everything that may refuse, before anything is written: one refusal harms no neighbour.
 
-    Raises ``AlreadyOpen`` for a request id that is taken and ``Stale`` for a counter that has
-    left the band of the decision.
+    Raises ``AlreadyOpen`` for a request id that is taken and ``Stale`` for a counter or a set of
+    subjects that has left the band of the decision.
     """
     for effect in effects:
         if isinstance(effect, OpenExchange):
@@ -52,6 +55,10 @@ def check(connection: apsw.Connection, effects: tuple[Effect, ...]) -> None:
         elif isinstance(effect, Count):
             low, high = effect.band
             if not low <= counter(connection, effect) + effect.add <= high:
+                raise Stale
+        elif isinstance(effect, CountSubjects):
+            of, since, joining = (effect.kind, effect.scope), effect.since, effect.subjects
+            if subjects.after(connection, *of, since, joining) > effect.most:
                 raise Stale
 
 
@@ -175,6 +182,10 @@ def apply(connection: apsw.Connection, later: Later, effect: Effect, logs: dict[
         case OpenExchange() | Count():
             sql, values = _INSERTS[type(effect)]
             connection.execute(sql, values(effect))
+        case CountSubjects():
+            subjects.add(connection, effect)
+        case ForgetSubjects():
+            subjects.forget(connection, effect)
         case _:
             sql, values = _INSERTS[type(effect)]
             later(sql, values(effect))
