@@ -80,6 +80,9 @@ class _Set:
 
     kind: str
     scope: tuple[str, ...]
+    # A number that begins anew is looked at as a whole, so its days need not be told apart: who
+    # was counted already costs no write, and a year is one row to add up.
+    day: str
     since: str
     subjects: tuple[bytes, ...]
     edges: tuple[int | None, ...]
@@ -99,13 +102,15 @@ class Counting:
     def tally(self, standing: Standing, carried: Carried) -> Tally:
         """The numbers after a leg that this node is about to send, and what counts it."""
         today = carried.now.astimezone(LOCAL).date()
-        day, found = today.isoformat(), dict[str, int]()
+        found: dict[str, int] = {}
         effects: list[Effect] = []
         for each in self._sets(standing, carried, today):
             scope = self._hash(*each.scope)
             after = self._records.subjects_after(each.kind, scope, each.since, each.subjects)
             most = _most(after, each.edges)
-            effects.append(CountSubjects(each.kind, scope, day, each.since, each.subjects, most))
+            effects.append(
+                CountSubjects(each.kind, scope, each.day, each.since, each.subjects, most)
+            )
             # Of the persons whom a request asks about, the one who was asked about most.
             found[each.kind] = max(after, found.get(each.kind, 0))
         return Tally(Counts(**found), tuple(effects)) if effects else UNTOLD
@@ -125,7 +130,7 @@ class Counting:
             edge = _beyond(limits.get("repeat_requests"))
             for person in carried.persons or ():
                 scope = (*asked, carried.case_id, *person)
-                yield _Set("requests_window", scope, first, exchange, (edge,))
+                yield _Set("requests_window", scope, today.isoformat(), first, exchange, (edge,))
 
     def _leaving(
         self, standing: Standing, carried: Carried, today: date, limits: Mapping[str, int]
@@ -142,23 +147,23 @@ class Counting:
         sender, year = standing.sender.org, _new_year(today)
         for what, who in joining.items():
             kind = f"{what}_year"
-            yield _Set(kind, (sender,), year, who, _edges(kind, limits))
+            yield _Set(kind, (sender,), year, year, who, _edges(kind, limits))
         mechanism = standing.mechanism
         if mechanism is None:
             return
         since = mechanism.approved_on or mechanism.effective_on
         if mechanism.max_subjects is not None and since is not None:
             edges = (_beyond(mechanism.max_subjects),)
-            yield _Set("assessed", (mechanism.ref,), since, persons, edges)
+            yield _Set("assessed", (mechanism.ref,), since, since, persons, edges)
         window = limits.get("batch_window_days")
         by_volume = mechanism.type in _BOUND_BY_VOLUME or mechanism.exempt_art == _SMALL_NUMBERS
         if by_volume and window is not None:
             corridor = (sender, standing.recipient.org, standing.purpose)
-            first = _first(today, window)
-            yield _Set("batches_window", corridor, first, batch, (_SECOND_BATCH,))
+            days = (today.isoformat(), _first(today, window))
+            yield _Set("batches_window", corridor, *days, batch, (_SECOND_BATCH,))
             for what, who in joining.items():
                 kind = f"{what}_window"
-                yield _Set(kind, corridor, first, who, _edges(kind, limits))
+                yield _Set(kind, corridor, *days, who, _edges(kind, limits))
 
     # ---- predicate queries -------------------------------------------------------------------
 

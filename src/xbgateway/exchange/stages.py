@@ -73,7 +73,8 @@ class Declaration:
     """What a leg's sender says of it: the other side decides on this before it opens anything.
 
     It travels beside the entry and is bound by it: the entry, under a signed checkpoint, holds its
-    digest; the salt makes that digest hiding. Names, references and counts only: no content.
+    digest; the salt makes that digest hiding. Names, references and counts only: no content
+    (REQ-ENT-11).
     """
 
     salt: str

@@ -164,7 +164,7 @@ class CountSubjects:
 
     kind: str
     scope: bytes  # keyed hash: whose set
-    day: str  # local day on which they count
+    day: str  # local day on which they count, or on which what they count in began
     since: str  # local day from which on the set is looked at
     subjects: tuple[bytes, ...]  # keyed hashes, distinct
     most: int  # distinct subjects since then, with these

@@ -2,14 +2,14 @@
 
 One row says when a subject last counted in a set. So the persons since any day are the rows of that
 day or a later one, whether the law counts since 1 January, since an assessment, or over the last
-thirty days; no window has rows of its own. The numbers by day are kept by the table itself
+thirty days; no period has rows of its own. The numbers by day are kept by the table itself
 (``schema.py``), so rows and numbers cannot part. Sets and subjects are keyed hashes.
 """
 
-import json
 from collections.abc import Iterable
 
 import apsw
+import orjson
 
 from xbgateway.model.record import CountSubjects, ForgetSubjects
 
@@ -57,4 +57,4 @@ def due(connection: apsw.Connection, kind: str, before: str) -> bool:
 
 
 def _listed(subjects: Iterable[bytes]) -> str:
-    return json.dumps([subject.hex() for subject in subjects])
+    return orjson.dumps([subject.hex() for subject in subjects]).decode()
