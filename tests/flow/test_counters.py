@@ -76,7 +76,26 @@ async def test_an_answer_counts_whom_the_request_names(tmp_path: Path) -> None:
         w.agree()
 
 
-async def test_a_child_in_the_content_is_sensitive_whatever_the_label_says(tmp_path: Path) -> None:
+async def test_of_many_answers_at_once_below_the_limit_exactly_one_leaves(tmp_path: Path) -> None:
+    limits = {node: {"pi_contract_from": 3} for node in ("zhuhai", "macao")}
+    async with world(tmp_path, {"zhuhai": Journal()}, registers=EVERYWHERE, limits=limits) as w:
+        first = await w.submit("macao", notice(pid_token=f"pt_{0:026}"))
+        assert first.outcome is Outcome.EXECUTED, first
+        many = await asyncio.gather(
+            *(w.submit("macao", notice(pid_token=f"pt_{n:026}")) for n in range(1, 17))
+        )
+        assert Counter(f.outcome for f in many) == {
+            Outcome.EXECUTED: 1,
+            Outcome.EXECUTED_ANSWER_WITHHELD: 15,
+        }
+        assert persons(w, "zhuhai", "pi_year") == sent(w, "zhuhai") == 2
+        await w.settle()
+        w.agree()
+
+
+async def test_a_day_of_birth_in_the_content_makes_it_a_childs_whatever_the_label_says(
+    tmp_path: Path,
+) -> None:
     async with world(tmp_path, {"macao": fund}) as w:
         adult = await w.submit("zhuhai", proof_of_life(birth_date="1950-02-28"))
         assert adult.outcome is Outcome.EXECUTED, adult
@@ -84,6 +103,8 @@ async def test_a_child_in_the_content_is_sensitive_whatever_the_label_says(tmp_p
         child = proof_of_life(birth_date="2099-01-01", validate_only=True)
         finished = await w.submit("zhuhai", child)
         assert finished.outcome is Outcome.REFUSED
+        # All of it is of the highest level then, and that needs a way of its own.
+        assert "GW-CLASS-1" in [f.rule for f in finished.findings]
         assert persons(w, "zhuhai", "spi_year") == 0  # a dry run counts nobody
 
 
