@@ -10,6 +10,7 @@ from pathlib import Path
 
 from xbgateway.exchange import (
     Admission,
+    Counting,
     Delivery,
     Duties,
     Flights,
@@ -190,7 +191,8 @@ def compose(  # noqa: PLR0917 - the one place where everything meets
             store.reader,
             DutyBook(revision.tables, lambda party: register.party(party).node == node),
         )
-        admission = Admission(node, register, catalogue, decider, legs, store.reader, keys.counting)
+        counting = Counting(decider, store.reader, keys.counting)
+        admission = Admission(node, register, catalogue, decider, legs, counting, keys.counting)
         flights = Flights()
         outbound = Outbound(admission, legs, store, topology, clock, counted, flights)
         replies = Replies(admission, legs, store, peers, topology, clock, counted, flights)
@@ -203,7 +205,7 @@ def compose(  # noqa: PLR0917 - the one place where everything meets
             return logbook.prove_now(placed.position.origin, placed.position.index)[1]
 
         gateway = Gateway(
-            outbound, replies, inbound, legs, store, topology, keys.ring, clock, prove,
+            outbound, replies, inbound, legs, counting, store, topology, keys.ring, clock, prove,
             Duties(DutyRows(store.reader), store, clock, counted),
         )  # fmt: skip
     except BaseException:

@@ -41,6 +41,7 @@ from xbgateway.model.entry import (
     decode,
     leaf_hex,
 )
+from xbgateway.model.facts import Counts
 from xbgateway.model.outcome import Outcome
 from xbgateway.model.record import Append, MirrorGroup
 from xbgateway.seal import KeyBundle, SealingKey
@@ -193,6 +194,8 @@ REQUESTS: dict[str, tuple[Callable[[Append], Append], str]] = {
         other_declaration(references=("X-1",)),
         "REFERENCE_UNKNOWN",
     ),
+    "a number below nothing": (other_declaration(counts=Counts(pi_year=-1)), "ENTRY_INVALID"),
+    "a number that is none": (other_declaration(counts=Counts(pi_year=True)), "ENTRY_INVALID"),
     "more subjects than can be": (other_declaration(subjects=10**12), "SEAL_BROKEN"),
 }
 

@@ -1,19 +1,22 @@
 """Every durable step of an exchange x {not committed, committed and unreported}, on either node.
 
 After each crash the node starts again on the same files, the caller asks again with the same
-request id, and the oracle re-verifies everything from the bytes up (promise 2).
+request id, and the oracle re-verifies everything from the bytes up (promise 2). Every exchange is
+about another person, so the persons counted are as many as the entries that sent something.
 """
 
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.faults.crashes import Crash, Side, either
 from tests.flow.test_two_gateways import expired_assessment
-from tests.harness.corridors import Journal, fund, notice, proof_of_life, query
+from tests.harness.corridors import Journal, fund, notice, person, proof_of_life, query
+from tests.harness.numbers import persons, sent
 from tests.harness.simulator import World, world
 
 from xbgateway.exchange import Finished, Submission
@@ -24,7 +27,7 @@ from xbgateway.model.outcome import Outcome
 class Story:
     """An exchange, who asks whom, how it may end, and how often the service may have acted."""
 
-    submission: Callable[[], Submission]
+    submission: Callable[[int], Submission]  # about the person of that number
     caller: str
     provider: str
     ends: frozenset[Outcome]
@@ -35,22 +38,24 @@ class Story:
 
 STORIES = {
     "allowed": Story(
-        query, "zhuhai", "macao", frozenset({Outcome.EXECUTED}), frozenset({1})
+        lambda n: query(fss_no=f"SYN{n:06}"),
+        "zhuhai", "macao", frozenset({Outcome.EXECUTED}), frozenset({1})
     ),
     "refused at home": Story(
-        lambda: proof_of_life(scenario="SC-POL-EXPIRED"),
+        lambda n: proof_of_life(bir_no=person(n), scenario="SC-POL-EXPIRED"),
         "zhuhai", "macao", frozenset({Outcome.REFUSED}), frozenset({0}),
     ),
     "refused over there": Story(
-        proof_of_life,
+        lambda n: proof_of_life(bir_no=person(n)),
         "zhuhai", "macao", frozenset({Outcome.NOT_EXECUTED}), frozenset({0}), strict="macao",
     ),
     "not honouring the id": Story(
-        notice,
+        lambda n: notice(pid_token=f"pt_{n:026}"),
         "macao", "zhuhai", frozenset({Outcome.EXECUTED, Outcome.UNKNOWN}), frozenset({0, 1}),
         honours=False,
     ),
 }  # fmt: skip
+_numbers = count()
 # At least so many transactions make the exchange durable on the caller's and the provider's node.
 STEPS = {
     "allowed": (3, 3),
@@ -62,7 +67,7 @@ STEPS = {
 
 async def crashed_at(w: World, story: Story, node: str, number: int, side: Side) -> bool:
     """One exchange with a crash in it; false where the exchange has no such transaction."""
-    asked = story.submission()
+    asked = story.submission(next(_numbers))
     crash = Crash(number, side)
     crash.arm(w.nodes[node].core)
     running = asyncio.create_task(w.submit(story.caller, asked))
@@ -84,6 +89,7 @@ async def crashed_at(w: World, story: Story, node: str, number: int, side: Side)
     await w.settle()
     report = w.agree()
     assert report.outcomes[finished.exchange].outcome is finished.outcome, where
+    assert persons(w, "zhuhai", "pi_year") == sent(w, "zhuhai"), where
     return came
 
 

@@ -2,7 +2,7 @@
 
 from uuid import uuid4
 
-from tests.harness.simulator import submission
+from tests.harness.simulator import submission, today
 
 from xbgateway.api.socialsecurity.v1 import contribution_pb2 as c
 from xbgateway.api.socialsecurity.v1 import life_pb2 as life
@@ -14,19 +14,21 @@ TOKEN = "pt_" + "a" * 26
 BIR = f"9000001({bir_check('9000001')})"
 
 
-def query(**more: object) -> Submission:
+def query(*, fss_no: str = "SYN000123", **more: object) -> Submission:
     """A Hengqin window clerk asks for a Macao contribution record (case C09)."""
-    asked = c.QueryContributionsRequest(pid_token=TOKEN, fss_no="SYN000123")
+    asked = c.QueryContributionsRequest(pid_token=TOKEN, fss_no=fss_no)
     return submission(asked.SerializeToString(), **more)  # type: ignore[arg-type]
 
 
-def attestation(*, mobile: str = "") -> bytes:
+def attestation(*, mobile: str = "", bir_no: str = BIR, birth_date: str = "") -> bytes:
+    day = today()
     return life.SubmitAttestationRequest(
         attestation=life.ProofOfLifeAttestation(
             pid_token=TOKEN,
-            bir_no=BIR,
-            year=2026,
-            alive_on="2026-03-02",
+            bir_no=bir_no,
+            birth_date=birth_date,
+            year=day.year,
+            alive_on=day.isoformat(),
             method=life.ATTESTATION_METHOD_COUNTER,
             result=life.ATTESTATION_RESULT_ALIVE,
             mobile=mobile,
@@ -35,11 +37,17 @@ def attestation(*, mobile: str = "") -> bytes:
 
 
 def proof_of_life(
-    *, mobile: str = "", scenario: str = "SC-POL", party: str = "cn.zhuhai.hrss", **more: object
+    *,
+    mobile: str = "",
+    bir_no: str = BIR,
+    birth_date: str = "",
+    scenario: str = "SC-POL",
+    party: str = "cn.zhuhai.hrss",
+    **more: object,
 ) -> Submission:
     """Zhuhai hands in a proof of life to the Macao fund (case C01)."""
     return submission(
-        attestation(mobile=mobile),
+        attestation(mobile=mobile, bir_no=bir_no, birth_date=birth_date),
         service="ProofOfLifeService",
         method="SubmitAttestation",
         party=party,
@@ -49,10 +57,13 @@ def proof_of_life(
     )
 
 
-def notice(**more: object) -> Submission:
+def notice(*, pid_token: str = TOKEN, **more: object) -> Submission:
     """The Macao fund enters a notice in a Zhuhai journal that does not honour the exchange id."""
     asked = o.RecordNoticeRequest(
-        pid_token=TOKEN, decision_ref="FSS-2026-000001", decision_on="2026-03-02", overlap_months=2
+        pid_token=pid_token,
+        decision_ref="FSS-2026-000001",
+        decision_on="2026-03-02",
+        overlap_months=2,
     )
     return submission(
         asked.SerializeToString(),
@@ -63,6 +74,14 @@ def notice(**more: object) -> Submission:
         scenario="SC-OP",
         **more,  # type: ignore[arg-type]
     )
+
+
+def person(number: int) -> str:
+    """A synthetic BIR number, another one for each number below 90,000."""
+    for digits in (f"9{number:05}{last}" for last in range(10)):
+        if len(check := str(bir_check(digits))) == 1:
+            return f"{digits}({check})"
+    raise AssertionError("one of ten has a check digit")
 
 
 def request_id() -> str:

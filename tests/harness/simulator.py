@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequen
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -30,20 +31,25 @@ from xbgateway.model.errors import Fatal, Reason
 from xbgateway.model.record import Group, Pending
 from xbgateway.policy.engine import EmbeddedEngine
 from xbgateway.policy.engine.port import Engine
-from xbgateway.policy.revision import Revision, load_directory
+from xbgateway.policy.revision import Revision, load_directory, load_revision
+from xbgateway.policy.source import default_policy_directory, read_policy_directory
 from xbgateway.register import Register, load_register
 
 API = "xbgateway.api.socialsecurity.v1"
-_revision: Revision | None = None
 _engine = EmbeddedEngine()
 
 
-def revision() -> Revision:
-    """The policies of this tree, loaded once for the whole test run."""
-    global _revision  # noqa: PLW0603 - a cache
-    if _revision is None:
-        _revision = load_directory()
-    return _revision
+@cache
+def revision(**limits: int) -> Revision:
+    """The policies of this tree, loaded once for the whole test run; with other thresholds."""
+    if not limits:
+        return load_directory()
+    files = dict(read_policy_directory(default_policy_directory()))
+    table = yaml.safe_load(files["tables/thresholds.yaml"])
+    for row in (row for group in table["groups"] for row in group["rows"]):
+        row["value"] = limits.get(row["name"], row["value"])
+    files["tables/thresholds.yaml"] = yaml.safe_dump(table).encode()
+    return load_revision(files)
 
 
 def _raw(key: Ed25519PrivateKey) -> str:
@@ -110,8 +116,13 @@ class World:
         memo: bool = True,
         engine: Engine = _engine,
         registers: Mapping[str, Callable[[dict[str, Any]], None]] | None = None,
+        limits: Mapping[str, Mapping[str, int]] | None = None,
     ) -> None:
-        """``registers`` alters what single nodes have in their register; all else is shared."""
+        """``registers`` alters what single nodes have in their register; all else is shared.
+
+        ``limits`` are values for rows of the table ``thresholds`` at single nodes.
+        """
+        self.limits = limits or {}
         self.lanes, self.memo, self.engine = lanes, memo, engine
         self.clock = clock or SystemClock()
         self.arrived = asyncio.Condition()
@@ -159,7 +170,7 @@ class World:
         node.core = compose(
             self.registers[name],
             name,
-            revision(),
+            revision(**self.limits.get(name, {})),
             self.engine,
             node.secrets.keys(f"{name}.xbg.test", name),
             node.folder / "store.db",

@@ -7,10 +7,11 @@ not synced is taken from it, as a power cut would.
 import asyncio
 import os
 import random
+import sqlite3
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import pytest
 from tests.harness.cluster import (
@@ -89,6 +90,7 @@ async def test_nothing_is_lost_doubled_or_unexplained(
         ends = check_effects(nodes, people.asked)
         report = examine(nodes.stores(), nodes.register)
         _explained(people.asked, report.outcomes)
+        _counted(nodes, people.asked)
         record_property("ends", f"{ROUNDS} rounds, {report.entries} entries, {ends}")
         assert ends["answered"] > ROUNDS
 
@@ -108,6 +110,27 @@ def _explained(asked: list[Asked], outcomes: Mapping[str, State]) -> None:
         wanted = Outcome.EXECUTED if one.answer is not None else Outcome.UNKNOWN
         assert said is wanted, f"{one.kind.name} {one.exchange}: {said}"
     assert outcomes.keys() == {one.exchange for one in asked}
+
+
+def _counted(nodes: Processes, asked: list[Asked]) -> None:
+    """Zhuhai has counted, once each, the persons of its parties' requests and of its answers."""
+    persons = {
+        (one.kind.party, _named(one))
+        for one in asked
+        if one.kind is not NOTICE or one.answer is not None
+    }
+    with closing(sqlite3.connect(nodes.store("zhuhai"))) as store:
+        kept = "SELECT count(*) FROM subjects WHERE kind = 'pi_year'"
+        number = "SELECT sum(n) FROM subject_days WHERE kind = 'pi_year'"
+        found = store.execute(f"SELECT ({kept}), ({number})").fetchone()
+    assert found == (len(persons), len(persons))
+
+
+def _named(one: Asked) -> str:
+    asked: Any = one.request
+    if one.kind is NOTICE:
+        return str(asked.pid_token)
+    return str(asked.fss_no if one.kind is QUERY else asked.attestation.bir_no)
 
 
 # ---- each step of one exchange -------------------------------------------------------------------
@@ -189,6 +212,7 @@ async def _agree(nodes: Processes, people: Callers) -> None:
     await nodes.settle()
     await nodes.stop()
     check_effects(nodes, people.asked)
+    _counted(nodes, people.asked)
     _explained(people.asked, examine(nodes.stores(), nodes.register).outcomes)
 
 

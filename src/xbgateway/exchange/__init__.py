@@ -1,6 +1,7 @@
 """The two paths: ``outbound.py`` and ``inbound.py`` are the files to read first."""
 
 from .admission import Admission
+from .counting import Counting
 from .delivery import Delivery
 from .duties import Duties
 from .flights import Flights
@@ -15,6 +16,7 @@ from .topology import Topology
 
 __all__ = [
     "Admission",
+    "Counting",
     "Delivery",
     "Duties",
     "Finished",

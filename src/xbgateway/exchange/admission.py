@@ -10,31 +10,28 @@ from uuid import UUID
 from xbgateway.model.clock import LOCAL, instant, parse_instant
 from xbgateway.model.decision import Finding
 from xbgateway.model.errors import Reason, Refused
-from xbgateway.model.facts import Facts, Leg, Standing
+from xbgateway.model.facts import ContentFacts, Facts, Leg, Standing
 from xbgateway.model.limits import INLINE_PAYLOAD_BYTES_MAX
 from xbgateway.model.origins import exchange_id
 from xbgateway.model.outcome import Outcome
-from xbgateway.model.record import Count, Effect
+from xbgateway.model.record import Effect
 from xbgateway.policy.memo import Decider
 from xbgateway.register import (
     Catalogue,
     Content,
     MethodEntry,
     Register,
+    content_facts,
     parse,
     standing,
     synthetic_verdict,
 )
 from xbgateway.seal import keyed_hash, random_bytes
 
+from .counting import Carried, Counting
 from .legs import Legs
-from .ports import Records
 from .stages import Admitted, Declaration, Submission
 
-PERSON_DAY = "queries_person_day"
-REQUESTER_HOUR = "queries_requester_hour"
-_THRESHOLDS = {PERSON_DAY: "rate_person_day", REQUESTER_HOUR: "rate_requester_hour"}
-_NO_END = 2**53
 # What content may turn out to be, by what its declaration says of the identifiers in it.
 _CARRIES = {
     "none": ("none",),
@@ -54,7 +51,7 @@ class Admission:
         catalogue: Catalogue,
         decider: Decider,
         legs: Legs,
-        records: Records,
+        counting: Counting,
         counting_key: bytes,
     ) -> None:
         self._node = node
@@ -62,7 +59,7 @@ class Admission:
         self._catalogue = catalogue
         self._decider = decider
         self._legs = legs
-        self._records = records
+        self._counting = counting
         self._counting_key = counting_key
 
     def admit(
@@ -142,8 +139,8 @@ class Admission:
 
     # ---- facts -----------------------------------------------------------------------------
 
-    def facts(self, admitted: Admitted) -> Facts:
-        """The request leg as its sender sees it."""
+    def facts(self, admitted: Admitted) -> tuple[Facts, tuple[Effect, ...]]:
+        """The request leg as its sender sees it, and what counts it once it is sent."""
         submission, content = admitted.submission, admitted.content
         request_leg = standing(
             self._register,
@@ -157,6 +154,21 @@ class Admission:
             scenario_id=submission.scenario,
             references=submission.references,
         )
+        carried = Carried(
+            exchange=admitted.exchange,
+            now=admitted.now,
+            persons=content.persons(),
+            fields=content.paths(),
+            said=_said(content, admitted.now),
+            case_id=submission.case_id,
+        )
+        tally = self._counting.tally(request_leg, carried)
+        queries: tuple[int, int] | None = None
+        asked: tuple[Effect, ...] = ()
+        if admitted.method.answer_mode == "predicate":
+            queries, asked = self._counting.queries(
+                submission.party, content.subject_tokens(), admitted.now
+            )
         moment = self._legs.moment(
             admitted.exchange,
             instant(admitted.now),
@@ -165,55 +177,11 @@ class Admission:
             synthetic_verdict(content.identifiers()),
             submission.tls,
             sent_at=submission.sent_at,
-            queries=self._queries(admitted),
+            queries=queries,
+            counts=tally.counts,
+            content=carried.said,
         )
-        return Facts(request_leg, moment)
-
-    def _queries(self, admitted: Admitted) -> tuple[int, int] | None:
-        """Predicate queries with this one: on the person most asked about today, by this hour."""
-        keys = self._count_keys(admitted)
-        if not keys:
-            return None
-        values = dict.fromkeys((PERSON_DAY, REQUESTER_HOUR), 0)
-        for kind, key, window in keys:
-            values[kind] = max(values[kind], self._records.counter(kind, key, window) + 1)
-        return values[PERSON_DAY], values[REQUESTER_HOUR]
-
-    def _count_keys(self, admitted: Admitted) -> list[tuple[str, bytes, str]]:
-        if admitted.method.answer_mode != "predicate":
-            return []
-        local = admitted.now.astimezone(LOCAL)
-        party = admitted.submission.party
-        hashed = [
-            keyed_hash(self._counting_key, party.encode(), token.encode())
-            for token in admitted.content.subject_tokens()
-        ]
-        return [
-            *((PERSON_DAY, key, local.strftime("%Y-%m-%d")) for key in hashed),
-            (
-                REQUESTER_HOUR,
-                keyed_hash(self._counting_key, party.encode()),
-                f"{local:%Y-%m-%dT%H}",
-            ),
-        ]
-
-    def counts(self, admitted: Admitted) -> Iterable[Effect]:
-        """Counter steps of a predicate query, each within the band that was decided on."""
-        for kind, key, window in self._count_keys(admitted):
-            after = self._records.counter(kind, key, window) + 1
-            yield Count(kind, key, window, 1, self._band(kind, after, admitted.now))
-
-    def _band(self, kind: str, after: int, now: datetime) -> tuple[int, int]:
-        """The counts for which the decision stays the same: the bands of the rate rules."""
-        tables = self._decider.revision.tables
-        cuts = tables.cuts[tables.edition(now.astimezone(LOCAL).date())]
-        limit = cuts.thresholds.get(_THRESHOLDS[kind])
-        if limit is None:
-            return 0, _NO_END
-        half = limit // 2
-        if after > limit:
-            return limit + 1, _NO_END
-        return (half + 1, limit) if after > half else (0, half)
+        return Facts(request_leg, moment), (*tally.effects, *asked)
 
     def standing(self, declaration: Declaration, leg: Leg) -> Standing:
         """The standing half of a leg of a declared exchange, from this node's own registers."""
@@ -240,31 +208,62 @@ class Admission:
             declaration.subjects,
             declaration.synthetic,
             declaration.tls,
+            counts=declaration.counts,
         )
         return Facts(standing, moment)
 
     def content_facts(
-        self, standing: Standing, exchange: str, content: Content, tls: str, at: str
-    ) -> Facts:
-        """A leg as its sender sees it: on the content itself."""
+        self,
+        standing: Standing,
+        declaration: Declaration,
+        answer: bytes,
+        asked: bytes,
+        now: datetime,
+    ) -> tuple[Facts, Content, tuple[Effect, ...]]:
+        """The answer leg as its sender sees it, its content, and what counts it once it is sent.
+
+        An answer that names nobody is about the persons whom ``asked``, the request, names. Raises
+        ``Refused`` where the answer is not of its type.
+        """
+        content = about = self.content(declaration, answer, "answer")
+        if standing.direction == "CN2MO" and not content.persons():
+            about = self.content(declaration, asked, "request")
+        carried = Carried(
+            exchange=declaration.exchange,
+            now=now,
+            persons=about.persons(),
+            fields=content.paths(),
+            said=_said(content, now),
+        )
+        tally = self._counting.tally(standing, carried)
         moment = self._legs.moment(
-            exchange,
-            at,
+            declaration.exchange,
+            instant(now),
             content.paths(),
             len(content.subject_tokens()),
             synthetic_verdict(content.identifiers()),
-            tls,
+            declaration.tls,
+            counts=tally.counts,
+            content=carried.said,
         )
-        return Facts(standing, moment)
+        return Facts(standing, moment), content, tally.effects
 
-    def least_facts(self, standing: Standing, declaration: Declaration, at: str) -> Facts:
+    def least_facts(self, standing: Standing, declaration: Declaration, now: datetime) -> Facts:
         """The answer leg with nothing but its required fields: denied like this, denied for sure.
 
-        Asked before delivery, so that a certain denial refuses before the effect, not after.
+        Asked before delivery, so that a certain denial refuses before the effect, not after. Nobody
+        joins the numbers.
         """
         required = self.method(declaration).answer.required
+        carried = Carried(declaration.exchange, now, None, required)
         moment = self._legs.moment(
-            declaration.exchange, at, required, declaration.subjects, "none", declaration.tls
+            declaration.exchange,
+            instant(now),
+            required,
+            declaration.subjects,
+            "none",
+            declaration.tls,
+            counts=self._counting.tally(standing, carried).counts,
         )
         return Facts(standing, moment)
 
@@ -334,6 +333,10 @@ class Admission:
                 return f"the other side refused before any effect: {reason}"
             case _:
                 return f"the service was called, its answer is withheld: {reason}"
+
+
+def _said(content: Content, now: datetime) -> ContentFacts:
+    return content_facts(content.meanings(), now.astimezone(LOCAL).date())
 
 
 def check_request_id(text: str) -> None:

@@ -13,8 +13,8 @@ from datetime import datetime, timedelta
 from xbgateway.model.clock import Clock, instant, parse_instant
 from xbgateway.model.entry import Answer, Request, leaf_hex
 from xbgateway.model.errors import Reason, Refused, Unavailable
-from xbgateway.model.limits import DEADLINE_S_MAX, SERVICE_REACH_S_MAX
-from xbgateway.model.record import DONE, Pending
+from xbgateway.model.limits import DEADLINE_S_MAX, RECORD_RETRIES_MAX, SERVICE_REACH_S_MAX
+from xbgateway.model.record import DONE, Effect, Pending, Stale
 from xbgateway.register import MethodEntry
 from xbgateway.seal import open_at_rest
 
@@ -100,10 +100,18 @@ class Delivery:
             )
             await self._responses.record(pending, DONE, ended, [])
             return
-        try:
-            await self._answer(pending, opened, answered, now)
-        except Refused as refused:
-            await self._withhold(pending, opened, refused, now)
+        for _attempt in range(RECORD_RETRIES_MAX):
+            try:
+                await self._answer(pending, opened, answered, now)
+            except Refused as refused:
+                await self._withhold(pending, opened, refused, now)
+            except Stale:
+                now = self._clock.now()
+                continue
+            return
+        raise Unavailable(
+            Reason.FACTS_UNSTABLE, "the facts kept changing while the answer was decided"
+        )
 
     async def _asked(self, opened: Opened, *, again: bool) -> Answered | Reason:
         """The service's word, or why there is none: it was never reached, or nobody can say."""
@@ -160,7 +168,7 @@ class Delivery:
         peer = self._topology.peer_of(pending.position.origin)
         standing = self._admission.standing(declaration, "answer")
         if answered.code:
-            facts = self._admission.least_facts(standing, declaration, at)
+            facts = self._admission.least_facts(standing, declaration, now)
             decided = await self._legs.decide(facts)
             refuse_denied(decided, "answer")
             payload = pack_error(answered.code, answered.message)
@@ -168,10 +176,10 @@ class Delivery:
             dropped: tuple[str, ...] = ()
             masked: tuple[str, ...] = ()
             status, subjects, synthetic = "failed", 0, "none"
+            counted: tuple[Effect, ...] = ()
         else:
-            content = self._admission.content(declaration, answered.payload, "answer")
-            facts = self._admission.content_facts(
-                standing, entry.exchange, content, declaration.tls, at
+            facts, content, counted = self._admission.content_facts(
+                standing, declaration, answered.payload, opened.payload, now
             )
             decided = await self._legs.decide(facts)  # 7
             refuse_denied(decided, "answer")
@@ -196,6 +204,7 @@ class Delivery:
             dropped=dropped,
             masked=masked,
             subjects=subjects,
+            counts=facts.moment.counts,
             synthetic=synthetic,
             tls=declaration.tls,
             register_version=standing.register_version,
@@ -211,7 +220,7 @@ class Delivery:
         answer, beside = self._legs.seal(draft, peer, ours.encode(), payload, now)  # 8
         assert isinstance(answer, Answer)
         effects = self._legs.later_evidence(decided, entry.exchange, opened.key, opened.until)
-        await self._responses.record(pending, DONE, answer, effects, beside)  # 9
+        await self._responses.record(pending, DONE, answer, [*counted, *effects], beside)  # 9
 
     def _control(self, pending: Pending) -> int:
         """Size of our control lane towards the sender, at which a decision of ours is made."""

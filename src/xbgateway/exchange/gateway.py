@@ -41,6 +41,7 @@ from xbgateway.model.record import (
 from xbgateway.seal import KeyBundle as Bundle
 from xbgateway.seal import SealingKeyRing
 
+from .counting import Counting
 from .duties import Duties
 from .erasing import Erasing
 from .inbound import Inbound
@@ -99,6 +100,7 @@ class Gateway:
         replies: Replies,
         inbound: Inbound,
         legs: Legs,
+        counting: Counting,
         ledger: Ledger,
         topology: Topology,
         ring: SealingKeyRing,
@@ -110,6 +112,7 @@ class Gateway:
         self._replies = replies
         self._inbound = inbound
         self._legs = legs
+        self._counting = counting
         self._ledger = ledger
         self._topology = topology
         self._ring = ring
@@ -383,6 +386,7 @@ class Gateway:
                     swept = now
                     await self._erasing.due()
                     await self.duties.tell()
+                    await self._counting.forget(self._ledger, now)
                     self._take_up(held=True)
             except GatewayError as error:
                 _log.warning("loop_waits", reason=str(error.reason))

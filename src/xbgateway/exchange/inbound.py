@@ -127,7 +127,7 @@ class Inbound:
         refuse_denied(decided, "request")
         least = await self._legs.decide(
             self._admission.least_facts(
-                self._admission.standing(declaration, "answer"), declaration, at
+                self._admission.standing(declaration, "answer"), declaration, now
             )
         )  # 3 too; that it passed stands in no entry
         refuse_denied(least, "answer")

@@ -15,7 +15,16 @@ from datetime import datetime
 from xbgateway.model.duty import KeepDuty
 from xbgateway.model.entry import Answer, Request, Sealed, header
 from xbgateway.model.errors import Fatal, Reason, Refused, Unavailable
-from xbgateway.model.facts import Facts, Moment, Protection, Standing
+from xbgateway.model.facts import (
+    UNCOUNTED,
+    UNREAD,
+    ContentFacts,
+    Counts,
+    Facts,
+    Moment,
+    Protection,
+    Standing,
+)
 from xbgateway.model.limits import (
     DOCUMENTS_REMEMBERED_MAX,
     FIRST_KEY_WAIT_S,
@@ -204,6 +213,8 @@ class Legs:
         tls: str,
         sent_at: str | None = None,
         queries: tuple[int, int] | None = None,
+        counts: Counts = UNCOUNTED,
+        content: ContentFacts = UNREAD,
     ) -> Moment:
         """The moving half of the facts, at the instant ``at``; its constants: :class:`Moment`."""
         person_day, requester_hour = queries or (None, None)
@@ -223,6 +234,8 @@ class Legs:
             sender_signed=True,
             gateway_signed=True,
             log_ok=True,
+            counts=counts,
+            content=content,
             protection=_PROTECTION,
         )
 

@@ -126,43 +126,31 @@ class Outbound:
         admitted = self._admission.admit(submission, fingerprint, self._clock.now(), lane)  # 1
         self._flights.check_room(self._topology.data_out(admitted.peer, lane))
         for _attempt in range(RECORD_RETRIES_MAX):
-            decided = await self._legs.decide(self._admission.facts(admitted))  # 2, 3
+            facts, counted = self._admission.facts(admitted)  # 2
+            decided = await self._legs.decide(facts)  # 3
             try:
                 if submission.validate_only or decided.decision.verdict != "allow":
                     return await self._not_sent(admitted, decided)
                 await self._legs.peers[admitted.peer].heard()
                 permitted = self._legs.minimise(decided, admitted.content)  # 4
-                return await self._send(admitted, decided, permitted)  # 5, 6
+                return await self._send(admitted, decided, permitted, counted)  # 5, 6
             except Stale:
                 admitted = replace(admitted, now=self._clock.now())
         raise Unavailable(
             Reason.FACTS_UNSTABLE, "the facts kept changing while the transfer was decided"
         )
 
-    async def _send(self, admitted: Admitted, decided: Decided, permitted: Permitted) -> str:
+    async def _send(
+        self,
+        admitted: Admitted,
+        decided: Decided,
+        permitted: Permitted,
+        counted: tuple[Effect, ...],
+    ) -> str:
         """Steps 5 and 6: from here on the exchange is accepted and cannot be lost."""
         submission, moment = admitted.submission, decided.facts.moment
         wrapped, key = self._legs.new_key()
-        declaration = Declaration(
-            salt=moment.salt,
-            exchange=admitted.exchange,
-            leg="request",
-            sender=submission.party,
-            recipient=admitted.recipient,
-            service=submission.service,
-            method=submission.method,
-            purpose=submission.purpose,
-            scenario=submission.scenario,
-            references=submission.references,
-            case_id=submission.case_id,
-            fields=permitted.fields,
-            dropped=permitted.dropped,
-            masked=permitted.masked,
-            subjects=moment.subjects or 0,
-            synthetic=moment.synthetic,
-            tls=submission.tls,
-            register_version=decided.facts.standing.register_version,
-        )
+        declaration = _declared(admitted, decided, permitted)
         draft = Request(
             at=moment.now,
             exchange=admitted.exchange,
@@ -191,7 +179,7 @@ class Outbound:
         )
         effects: list[Effect] = [
             self._open(admitted, wrapped, moment.now, decided.until),
-            *self._admission.counts(admitted),
+            *counted,
             *self._legs.evidence(decided, admitted.exchange, key),
         ]
         self._flights.begin(flight)
@@ -297,6 +285,32 @@ class Outbound:
         if row is None or sealed is None:
             return None
         return unpack_finished(open_at_rest(self._legs.unwrap(row[2]), b"result", sealed))
+
+
+def _declared(admitted: Admitted, decided: Decided, permitted: Permitted) -> Declaration:
+    """What the request leg's sender says of it."""
+    submission, moment = admitted.submission, decided.facts.moment
+    return Declaration(
+        salt=moment.salt,
+        exchange=admitted.exchange,
+        leg="request",
+        sender=submission.party,
+        recipient=admitted.recipient,
+        service=submission.service,
+        method=submission.method,
+        purpose=submission.purpose,
+        scenario=submission.scenario,
+        references=submission.references,
+        case_id=submission.case_id,
+        fields=permitted.fields,
+        dropped=permitted.dropped,
+        masked=permitted.masked,
+        subjects=moment.subjects or 0,
+        counts=moment.counts,
+        synthetic=moment.synthetic,
+        tls=submission.tls,
+        register_version=decided.facts.standing.register_version,
+    )
 
 
 def _reused(exchange: str) -> Refused:

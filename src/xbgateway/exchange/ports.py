@@ -60,6 +60,12 @@ class Records(Protocol):
     def counter(self, kind: str, key: bytes, window: str) -> int:
         """A counter's value."""
 
+    def subjects_after(self, kind: str, scope: bytes, since: str, joining: Iterable[bytes]) -> int:
+        """Distinct subjects of a set since a local day, together with ``joining`` (distinct)."""
+
+    def subjects_due(self, kind: str, before: str) -> bool:
+        """Whether a kind has subjects that were last counted before a local day."""
+
 
 class Ledger(Protocol):
     """The one place where anything becomes durable."""

@@ -12,6 +12,8 @@ from operator import attrgetter
 import orjson
 
 from xbgateway.model.decision import Decision, Finding
+from xbgateway.model.facts import UNCOUNTED, Counts
+from xbgateway.model.forms import is_count
 from xbgateway.model.outcome import Outcome
 from xbgateway.model.quick import quick
 from xbgateway.register import Content, MethodEntry
@@ -71,7 +73,8 @@ class Declaration:
     """What a leg's sender says of it: the other side decides on this before it opens anything.
 
     It travels beside the entry and is bound by it: the entry, under a signed checkpoint, holds its
-    digest; the salt makes that digest hiding. Names, references and counts only: no content.
+    digest; the salt makes that digest hiding. Names, references and counts only: no content
+    (REQ-ENT-11).
     """
 
     salt: str
@@ -89,13 +92,16 @@ class Declaration:
     dropped: tuple[str, ...]  # what this leg's sender took out
     masked: tuple[str, ...]
     subjects: int
+    counts: Counts  # the sender's own numbers with this leg, where law asks for them
     synthetic: str
     tls: str  # of the caller's connection to its own node: that node's word, nobody else saw it
     register_version: str
 
     def encode(self) -> bytes:
         """Canonical JSON (RFC 8785 for the texts and integers that stand in it)."""
-        return orjson.dumps(dict(zip(_NAMES, _values(self), strict=True)))
+        body = dict(zip(_NAMES, _values(self), strict=True))
+        body["counts"] = _counted(self.counts)
+        return orjson.dumps(body)
 
     @classmethod
     def decode(cls, raw: bytes) -> "Declaration":
@@ -112,8 +118,9 @@ class Declaration:
             if not isinstance(body[name], list) or not all(isinstance(v, str) for v in body[name]):
                 raise ValueError(f"{name} is not a list of names")
             body[name] = tuple(body[name])
-        if type(body["subjects"]) is not int or body["subjects"] < 0:
+        if not is_count(body["subjects"]):
             raise ValueError("subjects is not a count")
+        body["counts"] = _counts(body["counts"])
         for name in _TEXTS:
             if not isinstance(body[name], str):
                 raise ValueError(f"{name} is not a text")  # noqa: TRY004 - bad content
@@ -122,9 +129,26 @@ class Declaration:
         return cls(**body)
 
 
+def _counted(counts: Counts) -> dict[str, int]:
+    """The numbers that somebody counted, by name in order."""
+    if counts is UNCOUNTED:
+        return {}
+    found = ((name, getattr(counts, name)) for name in _COUNTS)
+    return {name: value for name, value in found if value is not None}
+
+
+def _counts(found: object) -> Counts:
+    if not isinstance(found, dict) or not all(map(is_count, found.values())):
+        raise ValueError("counts are not numbers by name")
+    if [*found] != [name for name in _COUNTS if name in found]:
+        raise ValueError("counts has other names, or in another order")
+    return Counts(**found) if found else UNCOUNTED
+
+
 _LISTS = ("references", "fields", "dropped", "masked")
 _NAMES = tuple(sorted(each.name for each in fields(Declaration)))
-_TEXTS = tuple(name for name in _NAMES if name not in {*_LISTS, "subjects", "case_id"})
+_COUNTS = tuple(sorted(each.name for each in fields(Counts)))
+_TEXTS = tuple(n for n in _NAMES if n not in {*_LISTS, "subjects", "counts", "case_id"})
 _values = attrgetter(*_NAMES)
 
 

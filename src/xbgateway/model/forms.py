@@ -41,7 +41,8 @@ def _names(value: Any) -> bool:
     return isinstance(value, list) and all(map(is_name, value))
 
 
-def _count(value: Any) -> bool:
+def is_count(value: Any) -> bool:
+    """A whole number that every reader of JSON has exactly (RFC 7493)."""
     return type(value) is int and 0 <= value < 2**53
 
 
@@ -53,10 +54,10 @@ CHECKS: dict[str, Check] = {
     "not_before": _instant,
     "deadline": _instant,
     "exchange": matches(UUID),
-    "control": _count,
-    "size": _count,
-    "count": _count,
-    "sealed_bytes": _count,
+    "control": is_count,
+    "size": is_count,
+    "count": is_count,
+    "sealed_bytes": is_count,
     "rules": _names,
     "retires": _names,
     "public_key": matches(_TEXT),

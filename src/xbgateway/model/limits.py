@@ -69,6 +69,8 @@ CREDENTIAL_FILE_BYTES_MAX = 1024 * 1024
 EXCHANGE_TTL_S = 300
 # Facts may change between the decision and its record this many times before we give up.
 RECORD_RETRIES_MAX = 3
+# Hashes of persons that one transaction forgets: a few milliseconds that its neighbours wait.
+SUBJECTS_FORGOTTEN_MAX = 1000
 # Exchanges in flight per node before RESOURCE_EXHAUSTED.
 EXCHANGES_IN_FLIGHT_MAX = 1024
 # Exchanges of a lane that are recorded and wait for the other side, whose callers may be gone: a

@@ -155,6 +155,34 @@ class Count:
 
 @quick
 @dataclass(frozen=True, slots=True)
+class CountSubjects:
+    """Subjects join a set, each once; the set must stay as small as the decision took it for.
+
+    ``kind`` is a field of :class:`~xbgateway.model.facts.Counts`. Distinct subjects since ``since``
+    only grow, so the upper end of the decision's band is all there is to check. Where ``subjects``
+    is empty nothing joins, and the check stands.
+    """
+
+    kind: str
+    scope: bytes  # keyed hash: whose set
+    day: str  # local day on which they count, or on which what they count in began
+    since: str  # local day from which on the set is looked at
+    subjects: tuple[bytes, ...]  # keyed hashes, distinct
+    most: int  # distinct subjects since then, with these
+
+
+@quick
+@dataclass(frozen=True, slots=True)
+class ForgetSubjects:
+    """Subjects of a kind that were last counted before a day go, so many at a time."""
+
+    kind: str
+    before: str
+    most: int
+
+
+@quick
+@dataclass(frozen=True, slots=True)
 class KeepRegister:
     """A register version and its document, for point-in-time reads."""
 
@@ -199,6 +227,8 @@ Effect = (
     | MovePending
     | ReleaseBeside
     | Count
+    | CountSubjects
+    | ForgetSubjects
     | KeepRegister
     | KeepRevision
     | KeepUntil

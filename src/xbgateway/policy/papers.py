@@ -53,13 +53,16 @@ def kinds(covered: tuple[str, ...] | None) -> list[str]:
     return _EVERY_KIND if covered is None else sorted(set(covered))
 
 
+def adds_mainland(facts: DatasetFacts) -> bool:
+    """Whether personal or important data of the Mainland were joined in (CBDF Provisions Art 4)."""
+    return any(one.origin != "MO" and (one.personal or one.important) for one in facts.sources)
+
+
 def dataset(facts: DatasetFacts, purpose: str, *, registered: bool) -> dict[str, Any]:
     """The dataset, whatever the day."""
     collected = facts.collected_for
     return {
-        "adds_cn": any(
-            one.origin != "MO" and (one.personal or one.important) for one in facts.sources
-        ),
+        "adds_cn": adds_mainland(facts),
         "changed_purpose": collected is not None and purpose not in collected,
         "controllers": {0: "unknown", 1: "one"}.get(len(facts.controllers), "several"),
         "inference": facts.inference_risk,

@@ -4,6 +4,7 @@ from xbgateway.register.catalogue import Catalogue, MethodEntry, build_catalogue
 from xbgateway.register.content import Content, parse
 from xbgateway.register.document import Register, load_register
 from xbgateway.register.identifiers import synthetic_verdict
+from xbgateway.register.meanings import content_facts
 from xbgateway.register.shape import MessageShape
 from xbgateway.register.standing import party_facts, standing
 
@@ -14,6 +15,7 @@ __all__ = [
     "MethodEntry",
     "Register",
     "build_catalogue",
+    "content_facts",
     "load_register",
     "parse",
     "party_facts",

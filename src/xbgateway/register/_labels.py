@@ -29,6 +29,25 @@ _MODES: dict[str, Mode] = {
     "PREDICATE": "predicate",
     "DIGEST": "digest",
     "AGGREGATE": "aggregate",
+    "PSI": "psi",
+}
+_WHOLE = frozenset(
+    {
+        FieldDescriptor.CPPTYPE_INT32,
+        FieldDescriptor.CPPTYPE_INT64,
+        FieldDescriptor.CPPTYPE_UINT32,
+        FieldDescriptor.CPPTYPE_UINT64,
+    }
+)
+_TEXT = frozenset({FieldDescriptor.CPPTYPE_STRING})
+# What a field can mean to law, and the types that can say it.
+MEANT_AS = {
+    "birth_date": _TEXT,
+    "record_date": _TEXT,
+    "stay_from": _TEXT,
+    "stay_region": _TEXT,
+    "cell_count": _WHOLE,
+    "bucket_months": _WHOLE,
 }
 # What a value of a type can say; all other types are whole numbers.
 _SHAPES = {
@@ -47,6 +66,7 @@ class FieldLabel:
     given: bool
     facts: FieldFacts
     subject: bool
+    meaning: str | None  # a name of ``MEANT_AS``
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +93,12 @@ class Labels:
         data_class = _word(label, "data_class")
         cn, mo = _word(label, "sens_cn"), _word(label, "sens_mo")
         identifier = _word(label, "identifier")
+        meaning = _word(label, "meaning")
         words = {
             "level": level,
             "data_class": data_class,
             "identifier": identifier,
+            "meaning": meaning,
             "sens_cn": cn,
             "sens_mo": mo,
         }
@@ -96,7 +118,8 @@ class Labels:
             identifier=_IDENTIFIERS[identifier] if identifier else None,
             shape="bytes" if field.type == field.TYPE_BYTES else _SHAPES.get(field.cpp_type, "int"),
         )
-        return FieldLabel(label is not None, facts, bool(label and label.subject))
+        subject = bool(label and label.subject)
+        return FieldLabel(label is not None, facts, subject, meaning.lower() if meaning else None)
 
     def of_method(self, method: MethodDescriptor) -> MethodLabel:
         """The label on ``method``."""

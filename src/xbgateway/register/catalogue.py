@@ -17,7 +17,7 @@ from google.protobuf.message import DecodeError
 from xbgateway.model import limits
 from xbgateway.model.errors import Reason, Refused
 from xbgateway.model.facts import FieldFacts, Mode
-from xbgateway.register._labels import FieldLabel, Labels
+from xbgateway.register._labels import MEANT_AS, FieldLabel, Labels
 from xbgateway.register.document import Register, builtin_descriptor_set
 from xbgateway.register.shape import Form, MessageShape, Step
 
@@ -260,6 +260,7 @@ class _Shapes:
             leaves=frozenset(f.path for f in facts[mark:]),
             subject=label.subject,
             identifier=label.facts.identifier,
+            meaning=label.meaning,
             maskable=text,
             telling=nested is not None and _tells(nested, below),
         )
@@ -267,7 +268,7 @@ class _Shapes:
 
 def _tells(kind: Descriptor, below: Mapping[int, Step]) -> bool:
     return kind.is_extendable or any(
-        step.subject or step.identifier is not None or step.telling for step in below.values()
+        step.subject or step.identifier or step.meaning or step.telling for step in below.values()
     )
 
 
@@ -299,6 +300,8 @@ def _check_label(
         raise _invalid(field.full_name, "only text, bytes or whole numbers name a subject")
     if label.facts.identifier and (nested or held.type != _TEXT):
         raise _invalid(field.full_name, "an identifier is text")
+    if label.meaning and (nested or held.cpp_type not in MEANT_AS[label.meaning]):
+        raise _invalid(field.full_name, f"a field of its type cannot say {label.meaning}")
 
 
 def _invalid(what: str, why: str) -> Refused:

@@ -20,13 +20,16 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 from xbgateway.model import limits
 from xbgateway.model.errors import Reason, Refused
 from xbgateway.register import identifiers
+from xbgateway.register.identifiers import persons
 from xbgateway.register.shape import MessageShape, Step
 
 
 class Content:
     """One parsed message. Made by :func:`parse` only, never changed."""
 
-    __slots__ = ("_identifiers", "_message", "_original", "_paths", "_shape", "_subjects")
+    __slots__ = (
+        "_identifiers", "_meanings", "_message", "_original", "_paths", "_shape", "_subjects",
+    )  # fmt: skip
 
     def __init__(self, shape: MessageShape, message: Message, original: bytes) -> None:
         self._shape = shape
@@ -45,6 +48,9 @@ class Content:
             if step.identifier
             for text in _texts(value)
         )
+        self._meanings = tuple(
+            (step.meaning, text) for step, value in told if step.meaning for text in _texts(value)
+        )
 
     def paths(self) -> tuple[str, ...]:
         """Leaf paths present, sorted, as in ``FieldFacts.path``."""
@@ -57,6 +63,14 @@ class Content:
     def identifiers(self) -> tuple[tuple[str, str], ...]:
         """Kind and value of every identifier carried, in the order of the message."""
         return self._identifiers
+
+    def persons(self) -> tuple[tuple[str, str], ...]:
+        """What names each person as lastingly as the message can; see :func:`persons`."""
+        return persons(self._subjects, self._identifiers)
+
+    def meanings(self) -> tuple[tuple[str, str], ...]:
+        """Meaning and value of every field that law reads, in the order of the message."""
+        return self._meanings
 
     def apply(self, drops: Iterable[str], masks: Iterable[tuple[str, str]]) -> bytes:
         """The bytes that may travel: without ``drops``, with ``masks`` (path, how) over the rest.
@@ -108,7 +122,7 @@ def _walk(
             raise _unknown(message, field.number)
         if step.leaf:
             found.add(step.path)
-            if step.subject or step.identifier:
+            if step.subject or step.identifier or step.meaning:
                 told.append((step, value))
         if step.below is None:
             continue

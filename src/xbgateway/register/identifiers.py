@@ -107,3 +107,29 @@ def synthetic_verdict(identifiers: Iterable[tuple[str, str]]) -> SyntheticVerdic
     if len(seen) > 1:
         return "mixed"
     return "synthetic" if True in seen else "real"
+
+
+# What an authority gives one person for good, the most lasting first.
+_NAMING = ("bir", "prc_id", "permit", "hrp", "fss")
+
+
+def persons(
+    subjects: tuple[str, ...], identifiers: Iterable[tuple[str, str]]
+) -> tuple[tuple[str, str], ...]:
+    """Kind and value of what names each person of a message, distinct; for counting persons.
+
+    A subject may be a pseudonym of one case, and would count a person once for each case. So where
+    identifiers of one kind name as many as the subjects do, they stand for them. What names fewer
+    does not: rather one person is counted twice than two as one.
+    """
+    found: dict[str, dict[str, None]] = {}
+    for kind, value in identifiers:
+        plain = _plain(value).upper()
+        if kind in _NAMING and plain and not _MASKED[kind].fullmatch(plain):
+            found.setdefault(kind, {})[plain] = None
+    for kind in _NAMING:
+        if subjects and len(found.get(kind, ())) >= len(subjects):
+            return tuple((kind, value) for value in found[kind])
+    if subjects:
+        return tuple(("subject", subject) for subject in subjects)
+    return tuple((kind, value) for kind in _NAMING for value in found.get(kind, ()))

@@ -29,6 +29,7 @@ class Step:
     leaves: frozenset[str]  # its own path if it is a leaf, and those below it
     subject: bool
     identifier: str | None
+    meaning: str | None
     maskable: bool  # text
     telling: bool  # values below have to be read, or may be extensions: presence is not all
 

@@ -11,8 +11,10 @@ from xbgateway.model.outcome import Position
 from xbgateway.model.record import (
     AlreadyOpen,
     Count,
+    CountSubjects,
     Effect,
     Erase,
+    ForgetSubjects,
     KeepDecision,
     KeepFacts,
     KeepKey,
@@ -27,7 +29,7 @@ from xbgateway.model.record import (
     Stale,
 )
 
-from . import duties
+from . import duties, subjects
 from .logs import Later
 from .schema import INDEX_BITS
 
@@ -40,8 +42,8 @@ def exchange_key(exchange: str) -> bytes:
 def check(connection: apsw.Connection, effects: tuple[Effect, ...]) -> None:
     """Everything that may refuse, before anything is written: one refusal harms no neighbour.
 
-    Raises ``AlreadyOpen`` for a request id that is taken and ``Stale`` for a counter that has
-    left the band of the decision; ``Refused`` as :func:`duties.check` does.
+    Raises ``AlreadyOpen`` for a request id that is taken and ``Stale`` for a counter or a set of
+    subjects that has left the band of the decision; ``Refused`` as :func:`duties.check` does.
     """
     for effect in effects:
         if isinstance(effect, OpenExchange):
@@ -57,6 +59,10 @@ def check(connection: apsw.Connection, effects: tuple[Effect, ...]) -> None:
                 raise Stale
         elif isinstance(effect, ConfirmDuty):
             duties.check(connection, effect)
+        elif isinstance(effect, CountSubjects):
+            of, since, joining = (effect.kind, effect.scope), effect.since, effect.subjects
+            if subjects.after(connection, *of, since, joining) > effect.most:
+                raise Stale
 
 
 def counter(connection: apsw.Connection, count: Count) -> int:
@@ -182,6 +188,10 @@ def apply(connection: apsw.Connection, later: Later, effect: Effect, logs: dict[
         case OpenExchange() | Count():
             sql, values = _INSERTS[type(effect)]
             connection.execute(sql, values(effect))
+        case CountSubjects():
+            subjects.add(connection, effect)
+        case ForgetSubjects():
+            subjects.forget(connection, effect)
         case _:
             sql, values = _INSERTS[type(effect)]
             later(sql, values(effect))

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import cast
 from uuid import UUID
@@ -15,6 +15,7 @@ from xbgateway.model.origins import parse
 from xbgateway.model.outcome import Placed, Position
 from xbgateway.model.record import Group, MirrorItem, Pending
 
+from . import subjects
 from .logs import tile_rows
 from .schema import INDEX_BITS
 
@@ -265,6 +266,14 @@ class Reader:
             "SELECT n FROM counters WHERE kind = ? AND key = ? AND window = ?", kind, key, window
         )
         return int(found[0][0]) if found else 0  # type: ignore[call-overload]
+
+    def subjects_after(self, kind: str, scope: bytes, since: str, joining: Iterable[bytes]) -> int:
+        """Distinct subjects of a set since a local day, together with ``joining`` (distinct)."""
+        return subjects.after(self.connection(), kind, scope, since, joining)
+
+    def subjects_due(self, kind: str, before: str) -> bool:
+        """Whether a kind has subjects that were last counted before a local day."""
+        return subjects.due(self.connection(), kind, before)
 
     def revision(self, revision: str) -> bytes | None:
         """The archived files of a policy revision, packed."""

@@ -129,6 +129,38 @@ MIGRATIONS: tuple[str, ...] = (
         WHERE confirmed_at IS NULL;
     CREATE INDEX duties_confirmed ON duties (due, id) WHERE confirmed_at IS NOT NULL;
     """,
+    # Sets of distinct subjects, and how many of a set were last counted on each day.
+    """
+    CREATE TABLE subjects (
+        kind TEXT NOT NULL,
+        scope BLOB NOT NULL,          -- keyed hash of whose set it is
+        subject BLOB NOT NULL,        -- keyed hash
+        day TEXT NOT NULL,            -- local day on which it was last counted
+        PRIMARY KEY (kind, scope, subject)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE subject_days (
+        kind TEXT NOT NULL, scope BLOB NOT NULL, day TEXT NOT NULL, n INTEGER NOT NULL,
+        PRIMARY KEY (kind, scope, day)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TRIGGER subjects_inserted AFTER INSERT ON subjects BEGIN
+        INSERT INTO subject_days VALUES (new.kind, new.scope, new.day, 1)
+            ON CONFLICT DO UPDATE SET n = n + 1;
+    END;
+    CREATE TRIGGER subjects_deleted AFTER DELETE ON subjects BEGIN
+        UPDATE subject_days SET n = n - 1
+            WHERE kind = old.kind AND scope = old.scope AND day = old.day;
+        DELETE FROM subject_days
+            WHERE kind = old.kind AND scope = old.scope AND day = old.day AND n = 0;
+    END;
+    CREATE TRIGGER subjects_moved AFTER UPDATE OF day ON subjects BEGIN
+        INSERT INTO subject_days VALUES (new.kind, new.scope, new.day, 1)
+            ON CONFLICT DO UPDATE SET n = n + 1;
+        UPDATE subject_days SET n = n - 1
+            WHERE kind = old.kind AND scope = old.scope AND day = old.day;
+        DELETE FROM subject_days
+            WHERE kind = old.kind AND scope = old.scope AND day = old.day AND n = 0;
+    END;
+    """,
 )
 
 

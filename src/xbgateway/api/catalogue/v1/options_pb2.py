@@ -25,25 +25,27 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(xbgateway/api/catalogue/v1/options.proto\x12\x1axbgateway.api.catalogue.v1\x1a google/protobuf/descriptor.proto\"\x82\x03\n\nFieldLabel\x12\x30\n\x05level\x18\x01 \x01(\x0e\x32!.xbgateway.api.catalogue.v1.Level\x12\x39\n\ndata_class\x18\x02 \x01(\x0e\x32%.xbgateway.api.catalogue.v1.DataClass\x12\x38\n\x07sens_cn\x18\x03 \x01(\x0e\x32\'.xbgateway.api.catalogue.v1.Sensitivity\x12\x38\n\x07sens_mo\x18\x04 \x01(\x0e\x32\'.xbgateway.api.catalogue.v1.Sensitivity\x12\x10\n\x08purposes\x18\x05 \x03(\t\x12\x0c\n\x04name\x18\x06 \x01(\t\x12:\n\nidentifier\x18\x07 \x01(\x0e\x32&.xbgateway.api.catalogue.v1.Identifier\x12\x10\n\x08required\x18\x08 \x01(\x08\x12\x0f\n\x07subject\x18\t \x01(\x08\x12\x14\n\x0cstate_secret\x18\n \x01(\x08\"\xaa\x01\n\x0bMethodLabel\x12\x0f\n\x07\x64\x61taset\x18\x01 \x01(\t\x12\x36\n\x0crequest_mode\x18\x02 \x01(\x0e\x32 .xbgateway.api.catalogue.v1.Mode\x12\x35\n\x0b\x61nswer_mode\x18\x03 \x01(\x0e\x32 .xbgateway.api.catalogue.v1.Mode\x12\x1b\n\x13honours_exchange_id\x18\x04 \x01(\x08*V\n\x05Level\x12\x15\n\x11LEVEL_UNSPECIFIED\x10\x00\x12\x0c\n\x08LEVEL_L1\x10\x01\x12\x0c\n\x08LEVEL_L2\x10\x02\x12\x0c\n\x08LEVEL_L3\x10\x03\x12\x0c\n\x08LEVEL_L4\x10\x04*n\n\tDataClass\x12\x1a\n\x16\x44\x41TA_CLASS_UNSPECIFIED\x10\x00\x12\x16\n\x12\x44\x41TA_CLASS_GENERAL\x10\x01\x12\x18\n\x14\x44\x41TA_CLASS_IMPORTANT\x10\x02\x12\x13\n\x0f\x44\x41TA_CLASS_CORE\x10\x03*S\n\x0bSensitivity\x12\x1b\n\x17SENSITIVITY_UNSPECIFIED\x10\x00\x12\x12\n\x0eSENSITIVITY_NO\x10\x01\x12\x13\n\x0fSENSITIVITY_YES\x10\x02*\xe0\x01\n\nIdentifier\x12\x1a\n\x16IDENTIFIER_UNSPECIFIED\x10\x00\x12\x12\n\x0eIDENTIFIER_BIR\x10\x01\x12\x1f\n\x1bIDENTIFIER_RESIDENCE_PERMIT\x10\x02\x12\x15\n\x11IDENTIFIER_PRC_ID\x10\x03\x12!\n\x1dIDENTIFIER_HOME_RETURN_PERMIT\x10\x04\x12\x19\n\x15IDENTIFIER_FSS_NUMBER\x10\x05\x12\x14\n\x10IDENTIFIER_PHONE\x10\x06\x12\x16\n\x12IDENTIFIER_ACCOUNT\x10\x07*g\n\x04Mode\x12\x14\n\x10MODE_UNSPECIFIED\x10\x00\x12\x10\n\x0cMODE_PAYLOAD\x10\x01\x12\x12\n\x0eMODE_PREDICATE\x10\x02\x12\x0f\n\x0bMODE_DIGEST\x10\x03\x12\x12\n\x0eMODE_AGGREGATE\x10\x04:V\n\x05label\x12\x1d.google.protobuf.FieldOptions\x18\xc5\x8a\x03 \x01(\x0b\x32&.xbgateway.api.catalogue.v1.FieldLabel:Y\n\x06method\x12\x1e.google.protobuf.MethodOptions\x18\xc6\x8a\x03 \x01(\x0b\x32\'.xbgateway.api.catalogue.v1.MethodLabelb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(xbgateway/api/catalogue/v1/options.proto\x12\x1axbgateway.api.catalogue.v1\x1a google/protobuf/descriptor.proto\"\xb8\x03\n\nFieldLabel\x12\x30\n\x05level\x18\x01 \x01(\x0e\x32!.xbgateway.api.catalogue.v1.Level\x12\x39\n\ndata_class\x18\x02 \x01(\x0e\x32%.xbgateway.api.catalogue.v1.DataClass\x12\x38\n\x07sens_cn\x18\x03 \x01(\x0e\x32\'.xbgateway.api.catalogue.v1.Sensitivity\x12\x38\n\x07sens_mo\x18\x04 \x01(\x0e\x32\'.xbgateway.api.catalogue.v1.Sensitivity\x12\x10\n\x08purposes\x18\x05 \x03(\t\x12\x0c\n\x04name\x18\x06 \x01(\t\x12:\n\nidentifier\x18\x07 \x01(\x0e\x32&.xbgateway.api.catalogue.v1.Identifier\x12\x10\n\x08required\x18\x08 \x01(\x08\x12\x0f\n\x07subject\x18\t \x01(\x08\x12\x14\n\x0cstate_secret\x18\n \x01(\x08\x12\x34\n\x07meaning\x18\x0b \x01(\x0e\x32#.xbgateway.api.catalogue.v1.Meaning\"\xaa\x01\n\x0bMethodLabel\x12\x0f\n\x07\x64\x61taset\x18\x01 \x01(\t\x12\x36\n\x0crequest_mode\x18\x02 \x01(\x0e\x32 .xbgateway.api.catalogue.v1.Mode\x12\x35\n\x0b\x61nswer_mode\x18\x03 \x01(\x0e\x32 .xbgateway.api.catalogue.v1.Mode\x12\x1b\n\x13honours_exchange_id\x18\x04 \x01(\x08*V\n\x05Level\x12\x15\n\x11LEVEL_UNSPECIFIED\x10\x00\x12\x0c\n\x08LEVEL_L1\x10\x01\x12\x0c\n\x08LEVEL_L2\x10\x02\x12\x0c\n\x08LEVEL_L3\x10\x03\x12\x0c\n\x08LEVEL_L4\x10\x04*n\n\tDataClass\x12\x1a\n\x16\x44\x41TA_CLASS_UNSPECIFIED\x10\x00\x12\x16\n\x12\x44\x41TA_CLASS_GENERAL\x10\x01\x12\x18\n\x14\x44\x41TA_CLASS_IMPORTANT\x10\x02\x12\x13\n\x0f\x44\x41TA_CLASS_CORE\x10\x03*S\n\x0bSensitivity\x12\x1b\n\x17SENSITIVITY_UNSPECIFIED\x10\x00\x12\x12\n\x0eSENSITIVITY_NO\x10\x01\x12\x13\n\x0fSENSITIVITY_YES\x10\x02*\xe0\x01\n\nIdentifier\x12\x1a\n\x16IDENTIFIER_UNSPECIFIED\x10\x00\x12\x12\n\x0eIDENTIFIER_BIR\x10\x01\x12\x1f\n\x1bIDENTIFIER_RESIDENCE_PERMIT\x10\x02\x12\x15\n\x11IDENTIFIER_PRC_ID\x10\x03\x12!\n\x1dIDENTIFIER_HOME_RETURN_PERMIT\x10\x04\x12\x19\n\x15IDENTIFIER_FSS_NUMBER\x10\x05\x12\x14\n\x10IDENTIFIER_PHONE\x10\x06\x12\x16\n\x12IDENTIFIER_ACCOUNT\x10\x07*u\n\x04Mode\x12\x14\n\x10MODE_UNSPECIFIED\x10\x00\x12\x10\n\x0cMODE_PAYLOAD\x10\x01\x12\x12\n\x0eMODE_PREDICATE\x10\x02\x12\x0f\n\x0bMODE_DIGEST\x10\x03\x12\x12\n\x0eMODE_AGGREGATE\x10\x04\x12\x0c\n\x08MODE_PSI\x10\x05*\xb6\x01\n\x07Meaning\x12\x17\n\x13MEANING_UNSPECIFIED\x10\x00\x12\x16\n\x12MEANING_BIRTH_DATE\x10\x01\x12\x17\n\x13MEANING_RECORD_DATE\x10\x02\x12\x15\n\x11MEANING_STAY_FROM\x10\x03\x12\x17\n\x13MEANING_STAY_REGION\x10\x04\x12\x16\n\x12MEANING_CELL_COUNT\x10\x05\x12\x19\n\x15MEANING_BUCKET_MONTHS\x10\x06:V\n\x05label\x12\x1d.google.protobuf.FieldOptions\x18\xc5\x8a\x03 \x01(\x0b\x32&.xbgateway.api.catalogue.v1.FieldLabel:Y\n\x06method\x12\x1e.google.protobuf.MethodOptions\x18\xc6\x8a\x03 \x01(\x0b\x32\'.xbgateway.api.catalogue.v1.MethodLabelb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'xbgateway.api.catalogue.v1.options_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LEVEL']._serialized_start=668
-  _globals['_LEVEL']._serialized_end=754
-  _globals['_DATACLASS']._serialized_start=756
-  _globals['_DATACLASS']._serialized_end=866
-  _globals['_SENSITIVITY']._serialized_start=868
-  _globals['_SENSITIVITY']._serialized_end=951
-  _globals['_IDENTIFIER']._serialized_start=954
-  _globals['_IDENTIFIER']._serialized_end=1178
-  _globals['_MODE']._serialized_start=1180
-  _globals['_MODE']._serialized_end=1283
+  _globals['_LEVEL']._serialized_start=722
+  _globals['_LEVEL']._serialized_end=808
+  _globals['_DATACLASS']._serialized_start=810
+  _globals['_DATACLASS']._serialized_end=920
+  _globals['_SENSITIVITY']._serialized_start=922
+  _globals['_SENSITIVITY']._serialized_end=1005
+  _globals['_IDENTIFIER']._serialized_start=1008
+  _globals['_IDENTIFIER']._serialized_end=1232
+  _globals['_MODE']._serialized_start=1234
+  _globals['_MODE']._serialized_end=1351
+  _globals['_MEANING']._serialized_start=1354
+  _globals['_MEANING']._serialized_end=1536
   _globals['_FIELDLABEL']._serialized_start=107
-  _globals['_FIELDLABEL']._serialized_end=493
-  _globals['_METHODLABEL']._serialized_start=496
-  _globals['_METHODLABEL']._serialized_end=666
+  _globals['_FIELDLABEL']._serialized_end=547
+  _globals['_METHODLABEL']._serialized_start=550
+  _globals['_METHODLABEL']._serialized_end=720
 # @@protoc_insertion_point(module_scope)

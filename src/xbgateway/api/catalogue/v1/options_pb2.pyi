@@ -120,6 +120,8 @@ class _ModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Mode.ValueType],
     MODE_PREDICATE: _Mode.ValueType  # 2
     MODE_DIGEST: _Mode.ValueType  # 3
     MODE_AGGREGATE: _Mode.ValueType  # 4
+    MODE_PSI: _Mode.ValueType  # 5
+    """Private set intersection: only hits are returned."""
 
 class Mode(_Mode, metaclass=_ModeEnumTypeWrapper):
     """The least revealing way in which an answer is given."""
@@ -129,7 +131,50 @@ MODE_PAYLOAD: Mode.ValueType  # 1
 MODE_PREDICATE: Mode.ValueType  # 2
 MODE_DIGEST: Mode.ValueType  # 3
 MODE_AGGREGATE: Mode.ValueType  # 4
+MODE_PSI: Mode.ValueType  # 5
+"""Private set intersection: only hits are returned."""
 Global___Mode: _TypeAlias = Mode  # noqa: Y015
+
+class _Meaning:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _MeaningEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Meaning.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    MEANING_UNSPECIFIED: _Meaning.ValueType  # 0
+    MEANING_BIRTH_DATE: _Meaning.ValueType  # 1
+    """Day of birth of a person concerned: the youngest counts."""
+    MEANING_RECORD_DATE: _Meaning.ValueType  # 2
+    """Day on which what is said was true: the oldest counts."""
+    MEANING_STAY_FROM: _Meaning.ValueType  # 3
+    """First day of a stay that is declared as time in Hengqin."""
+    MEANING_STAY_REGION: _Meaning.ValueType  # 4
+    """Region of that stay: hengqin, zhuhai, ..."""
+    MEANING_CELL_COUNT: _Meaning.ValueType  # 5
+    """Number of persons in one cell of an aggregate: the smallest counts."""
+    MEANING_BUCKET_MONTHS: _Meaning.ValueType  # 6
+    """Months that one answer of a predicate lumps together: the fewest count."""
+
+class Meaning(_Meaning, metaclass=_MeaningEnumTypeWrapper):
+    """What a field says that law reads in the content itself. Days are ISO text (2026-03-16); what
+    cannot be read is taken as the strictest thing it could say. Give counts presence ("optional"),
+    or a count of zero is not seen.
+    """
+
+MEANING_UNSPECIFIED: Meaning.ValueType  # 0
+MEANING_BIRTH_DATE: Meaning.ValueType  # 1
+"""Day of birth of a person concerned: the youngest counts."""
+MEANING_RECORD_DATE: Meaning.ValueType  # 2
+"""Day on which what is said was true: the oldest counts."""
+MEANING_STAY_FROM: Meaning.ValueType  # 3
+"""First day of a stay that is declared as time in Hengqin."""
+MEANING_STAY_REGION: Meaning.ValueType  # 4
+"""Region of that stay: hengqin, zhuhai, ..."""
+MEANING_CELL_COUNT: Meaning.ValueType  # 5
+"""Number of persons in one cell of an aggregate: the smallest counts."""
+MEANING_BUCKET_MONTHS: Meaning.ValueType  # 6
+"""Months that one answer of a predicate lumps together: the fewest count."""
+Global___Meaning: _TypeAlias = Meaning  # noqa: Y015
 
 @_typing.final
 class FieldLabel(_message.Message):
@@ -149,6 +194,7 @@ class FieldLabel(_message.Message):
     REQUIRED_FIELD_NUMBER: _builtins.int
     SUBJECT_FIELD_NUMBER: _builtins.int
     STATE_SECRET_FIELD_NUMBER: _builtins.int
+    MEANING_FIELD_NUMBER: _builtins.int
     level: Global___Level.ValueType
     data_class: Global___DataClass.ValueType
     sens_cn: Global___Sensitivity.ValueType
@@ -159,9 +205,12 @@ class FieldLabel(_message.Message):
     required: _builtins.bool
     """The message is worthless without this field: dropping it denies the transfer."""
     subject: _builtins.bool
-    """The value names the person the message is about (counted as a keyed hash, never kept)."""
+    """The value names the person the message is about (counted as a keyed hash, never kept). Take
+    the most lasting name: a pseudonym of one case counts its person again in the next.
+    """
     state_secret: _builtins.bool
     """Work or state secret: never leaves."""
+    meaning: Global___Meaning.ValueType
     @_builtins.property
     def purposes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Purposes that may carry this field, by name (CONTRIB_QUERY); "*" for every purpose."""
@@ -179,10 +228,11 @@ class FieldLabel(_message.Message):
         required: _builtins.bool = ...,
         subject: _builtins.bool = ...,
         state_secret: _builtins.bool = ...,
+        meaning: Global___Meaning.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["data_class", b"data_class", "identifier", b"identifier", "level", b"level", "name", b"name", "purposes", b"purposes", "required", b"required", "sens_cn", b"sens_cn", "sens_mo", b"sens_mo", "state_secret", b"state_secret", "subject", b"subject"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data_class", b"data_class", "identifier", b"identifier", "level", b"level", "meaning", b"meaning", "name", b"name", "purposes", b"purposes", "required", b"required", "sens_cn", b"sens_cn", "sens_mo", b"sens_mo", "state_secret", b"state_secret", "subject", b"subject"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
