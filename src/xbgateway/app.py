@@ -60,19 +60,19 @@ class Node:
         self.clock = SystemClock()
         self.metrics = Metrics()
         register_file = settings.files.register_file
-        self.register = load_register(register_file.read_bytes(), register_file.parent)
-        me = self.register.node(settings.node)
-        self.certificates = _certificates(settings, self.register, dev=dev)
+        register = load_register(register_file.read_bytes(), register_file.parent)
+        me = register.node(settings.node)
+        self.certificates = _certificates(settings, register, dev=dev)
         self.trust = TrustStore(self.certificates.current.roots, self.certificates.current.crls)
         self.channels = PeerChannels(self.certificates)
         peers = LinkPeers()
-        self.core = self._core(me.trust_domain, peers)
+        self.core = self._core(register, me.trust_domain, peers)
         self.identities = Identities(
             node=settings.node,
             trust_domains=settings.clients.trust_domains or (me.trust_domain,),
             trust=self.trust,
             tokens=_tokens(settings, f"spiffe://{me.trust_domain}/node/{settings.node}"),
-            register=lambda: self.register,
+            register=lambda: self.core.register,
             clock=self.clock,
         )
         self.writers = Writers(
@@ -92,10 +92,10 @@ class Node:
         self._exposition: Exposition | None = None
         self._loops: list[asyncio.Task[None]] = []
 
-    def _core(self, trust_domain: str, peers: LinkPeers) -> Core:
+    def _core(self, register: Register, trust_domain: str, peers: LinkPeers) -> Core:
         settings = self.settings
         return compose(
-            self.register,
+            register,
             settings.node,
             load_directory(settings.files.policies),
             _engine(settings),
@@ -125,6 +125,8 @@ class Node:
             path=self.core.gateway,
             logs=self.core.logbook,
             duties=self.core.gateway.duties,
+            registers=self.core.book,
+            changes=self.core.registrar,
             catalogue=lambda: self.core.catalogue,
             refusals=self.refusals,
             ready=self.why_not_ready,
@@ -144,10 +146,10 @@ class Node:
         for loop in (
             self.writers.run(), self.core.gateway.run(), self._renew_channels(),
             self._rotate(), self._observe(), self._sum_refusals(), self._scrub(),
-            self._ask_engine(),
+            self._ask_engine(), self._count_due(),
         ):  # fmt: skip
             self._loops.append(asyncio.create_task(_kept(loop)))
-        _log.info("serving", revision=self.core.revision.id, version=self.register.version)
+        _log.info("serving", revision=self.core.revision.id, version=self.core.register.version)
 
     async def stop(self) -> None:
         """Drain in the order of the module's docstring."""
@@ -239,6 +241,16 @@ class Node:
             )
             for start in range(0, len(appends), 128):
                 await self.core.store.record(Record(appends[start : start + 128]))
+
+    async def _count_due(self) -> None:
+        """What is to be done about register records, counted once a minute."""
+        loop = asyncio.get_running_loop()
+        while True:
+            for state, count in (
+                await loop.run_in_executor(None, self.core.book.due_counts)
+            ).items():
+                self.metrics.register_due.labels(state).set(count)
+            await asyncio.sleep(60.0)
 
     async def _scrub(self) -> None:
         """Re-hash old rows at a slow pace; damage stops its log before anything more is signed."""

@@ -6,7 +6,10 @@ memory and an evil peer around two of them. Nothing here listens or dials.
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
+
+import structlog
 
 from xbgateway.exchange import (
     Admission,
@@ -17,8 +20,11 @@ from xbgateway.exchange import (
     Gateway,
     Inbound,
     Legs,
+    Lives,
     Outbound,
     Peer,
+    RegisterBook,
+    Registrar,
     Replies,
     Responses,
     Topology,
@@ -36,10 +42,14 @@ from xbgateway.policy.memo import Decider, Memo
 from xbgateway.policy.projection import Projector
 from xbgateway.policy.revision import Revision, pack_revision
 from xbgateway.register import Catalogue, Register, build_catalogue
+from xbgateway.register.changes import Change, layered
+from xbgateway.register.current import Current
 from xbgateway.register.life import Terms
 from xbgateway.seal import RestKey, SealingKey, SealingKeyRing, keyed_hash
 from xbgateway.store import DutyRows, Logbook, LogSpec, SqliteStore
 from xbgateway.tlog import Cosigner, NoteSigner, NoteVerifier, SignatureType
+
+_log = structlog.get_logger("register")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +103,8 @@ class Core:
     """The joined rooms of one node."""
 
     node: str
-    register: Register
+    base: Register  # the document, without the changes since
+    current: Current
     catalogue: Catalogue
     revision: Revision
     snapshot: Snapshot
@@ -104,12 +115,20 @@ class Core:
     store: SqliteStore
     logbook: Logbook
     gateway: Gateway
+    registrar: Registrar
+    book: RegisterBook
+
+    @property
+    def register(self) -> Register:
+        """The register in use."""
+        return self.current.register
 
     async def recover(self) -> None:
         """What a start does once the store writes: see :meth:`Gateway.recover`."""
-        document = self.register.document.model_dump_json().encode()
+        document = self.base.document.model_dump_json(by_alias=True).encode()
         await self.gateway.recover(
-            (self.register.version, document),
+            (self.base.version, document),
+            self.register.version,
             (self.revision.id, pack_revision(self.revision)),
         )
 
@@ -150,7 +169,7 @@ def specs(register: Register, topology: Topology, keys: NodeKeys) -> list[LogSpe
 
 
 def compose(  # noqa: PLR0917 - the one place where everything meets
-    register: Register,
+    base: Register,
     node: str,
     revision: Revision,
     engine: Engine,
@@ -166,22 +185,22 @@ def compose(  # noqa: PLR0917 - the one place where everything meets
     memo: bool = True,
     meter: Meter | None = None,
 ) -> Core:
-    """Join the rooms of one node. Raises ``Fatal`` or ``Refused`` where it cannot start."""
-    topology = topology_of(register, node, lanes)
-    own = register.node(node)
-    if keys.log.named(topology.home).verifier.public_key != bytes.fromhex(own.log_key):
-        raise Fatal(
-            Reason.CONFIG_INVALID, "log.key is not the key that the register has for this node"
-        )
-    catalogue = build_catalogue(register)
+    """Join the rooms of one node. Raises ``Fatal`` or ``Refused`` where it cannot start.
+
+    ``base`` is the register as its document says it; what officers changed since is in the store.
+    """
+    topology = topology_of(base, node, lanes)
+    _check_key(base, topology, keys)
+    catalogue = build_catalogue(base)
     snapshot = engine.load(revision.bundle())
     remembered = Memo()
     decider = Decider(
         snapshot, Projector(revision), revision, remembered if memo else None, timeout_ms
     )
-    store = SqliteStore(store_path, specs(register, topology, keys), group_wait_s=group_wait_s)
+    store = SqliteStore(store_path, specs(base, topology, keys), group_wait_s=group_wait_s)
     try:
         counted = meter or NoMeter()
+        current, lives = _current(base, store), Lives(partial(terms_of, revision))
         legs = Legs(
             decider,
             keys.rest,
@@ -189,29 +208,51 @@ def compose(  # noqa: PLR0917 - the one place where everything meets
             {peer: Peer(node, peer) for peer in topology.peers},
             counted,
             store.reader,
-            DutyBook(revision.tables, lambda party: register.party(party).node == node),
+            DutyBook(revision.tables, lambda party: current.register.party(party).node == node),
         )
         counting = Counting(decider, store.reader, keys.counting)
-        admission = Admission(node, register, catalogue, decider, legs, counting, keys.counting)
+        admission = Admission(node, current, catalogue, decider, legs, counting, keys.counting)
         flights = Flights()
         outbound = Outbound(admission, legs, store, topology, clock, counted, flights)
         replies = Replies(admission, legs, store, peers, topology, clock, counted, flights)
         responses = Responses(legs, store, topology, counted)
         delivery = Delivery(admission, legs, store, services, topology, clock, counted, responses)
-        inbound = Inbound(admission, legs, store, peers, topology, clock, responses, delivery)
+        registrar = Registrar(current, lives, store, peers, topology, clock, counted)
+        inbound = Inbound(
+            admission, legs, store, peers, topology, clock, responses, delivery, registrar
+        )
         logbook = Logbook(store, keys.cosigner)
+        book = RegisterBook(current, lives, store.reader, clock)
 
         def prove(placed: Placed) -> bytes:
             return logbook.prove_now(placed.position.origin, placed.position.index)[1]
 
         gateway = Gateway(
             outbound, replies, inbound, legs, counting, store, topology, keys.ring, clock, prove,
-            Duties(DutyRows(store.reader), store, clock, counted),
+            Duties(DutyRows(store.reader), store, clock, counted), registrar,
         )  # fmt: skip
     except BaseException:
         store.close()
         raise
     return Core(
-        node, register, catalogue, revision, snapshot, remembered, decider, topology, keys,
-        store, logbook, gateway,
+        node, base, current, catalogue, revision, snapshot, remembered, decider, topology, keys,
+        store, logbook, gateway, registrar, book,
     )  # fmt: skip
+
+
+def _check_key(register: Register, topology: Topology, keys: NodeKeys) -> None:
+    own = register.node(topology.node)
+    if keys.log.named(topology.home).verifier.public_key != bytes.fromhex(own.log_key):
+        raise Fatal(
+            Reason.CONFIG_INVALID, "log.key is not the key that the register has for this node"
+        )
+
+
+def _current(base: Register, store: SqliteStore) -> Current:
+    """The document under the changes of the store; where both changed a record, the store wins."""
+    changes = (Change.decode(raw) for raw in store.reader.changes_in_use())
+    register, astray = layered(base, changes)
+    for kind, record_id in astray:
+        _log.warning("register_document_overruled", kind=kind, id=record_id)
+    store.register_version = register.version
+    return Current(register)

@@ -22,7 +22,10 @@ from xbgateway.demo.register import NodeKeys, demo_register
 
 ROOT = Path(__file__).resolve().parents[2]
 CONTRIBUTIONS = "xbgateway.api.socialsecurity.v1.ContributionService"
-SIDES = {"zhuhai": ("cn.hengqin.window", "cn.zhuhai.data"), "macao": ("mo.fss", "mo.dspdp")}
+SIDES = {
+    "zhuhai": ("cn.hengqin.window", "cn.zhuhai.data", "cn.zhuhai.hrss"),
+    "macao": ("mo.fss", "mo.dspdp"),
+}
 
 
 @dataclass(frozen=True)

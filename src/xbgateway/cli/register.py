@@ -1,21 +1,19 @@
-"""Register documents: checked before a node is given one."""
+"""Registers: a document checked before a node is given one, and the records of a running node."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from xbgateway.cli import records
 from xbgateway.cli.output import Format, Output, shown
 from xbgateway.register import Register, build_catalogue, load_register
 
-app = typer.Typer(help="Register documents.", rich_markup_mode=None)
+app = typer.Typer(
+    help="Registers: documents checked, records read, changed, due.", rich_markup_mode=None
+)
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="The register document (YAML).")]
-
-
-@app.callback()
-def _group() -> None:
-    """Keep `check` a command of its own."""
 
 
 @app.command()
@@ -42,6 +40,14 @@ def check(file: File, output: Output = Format.TABLE) -> None:
         },
         output,
     )
+
+
+app.command("list")(records.list_)
+app.command()(records.show)
+app.command()(records.history)
+app.command()(records.apply)
+app.command()(records.events)
+app.command()(records.due)
 
 
 def read(file: Path) -> Register:

@@ -24,6 +24,7 @@ from xbgateway.api.log.v1.log_pb2_grpc import LogServiceStub
 from xbgateway.client.channel import Endpoint, References, open_channel, submission
 from xbgateway.client.duties import Duties
 from xbgateway.client.errors import GatewayCallError
+from xbgateway.client.registers import Registers
 from xbgateway.client.tokens import TokenMint, TokenSource
 
 Request = TypeVar("Request", bound=Message)
@@ -113,6 +114,7 @@ class Gateway:
         self._exchanges = ExchangeServiceStub(own)
         self._logs = LogServiceStub(own)
         self.duties = Duties(own, self._explained, self._timeout_s)
+        self.registers = Registers(own, self._timeout_s, self._explained)
         return self
 
     async def __aexit__(

@@ -8,7 +8,10 @@ from .flights import Flights
 from .gateway import Gateway, Mirrored, View
 from .inbound import Inbound
 from .legs import Legs, Peer
+from .lives import Lives
 from .outbound import Outbound
+from .register_book import RegisterBook
+from .registrar import Asked, Registrar
 from .replies import Replies
 from .responses import Responses
 from .stages import Finished, Submission
@@ -16,6 +19,7 @@ from .topology import Topology
 
 __all__ = [
     "Admission",
+    "Asked",
     "Counting",
     "Delivery",
     "Duties",
@@ -24,9 +28,12 @@ __all__ = [
     "Gateway",
     "Inbound",
     "Legs",
+    "Lives",
     "Mirrored",
     "Outbound",
     "Peer",
+    "RegisterBook",
+    "Registrar",
     "Replies",
     "Responses",
     "Submission",

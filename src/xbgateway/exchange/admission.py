@@ -1,6 +1,7 @@
 """Admission on both paths and the gathering of facts: what is asked, of whom, about what.
 
-Reads registers and the catalogue, which are values in memory, and counters; writes nothing.
+Reads the register in use and the catalogue, which are values in memory, and counters; writes
+nothing.
 """
 
 from collections.abc import Iterable
@@ -20,12 +21,12 @@ from xbgateway.register import (
     Catalogue,
     Content,
     MethodEntry,
-    Register,
     content_facts,
     parse,
     standing,
     synthetic_verdict,
 )
+from xbgateway.register.current import Current
 from xbgateway.seal import keyed_hash, random_bytes
 
 from .counting import Carried, Counting
@@ -47,7 +48,7 @@ class Admission:
     def __init__(  # noqa: PLR0917 - composed once, in core.py
         self,
         node: str,
-        register: Register,
+        current: Current,
         catalogue: Catalogue,
         decider: Decider,
         legs: Legs,
@@ -55,7 +56,7 @@ class Admission:
         counting_key: bytes,
     ) -> None:
         self._node = node
-        self._register = register
+        self._current = current
         self._catalogue = catalogue
         self._decider = decider
         self._legs = legs
@@ -99,7 +100,7 @@ class Admission:
             submission=submission,
             fingerprint=fingerprint,
             recipient=recipient,
-            peer=self._register.party(recipient).node,
+            peer=self._current.register.party(recipient).node,
             method=method,
             content=content,
         )
@@ -108,7 +109,7 @@ class Admission:
         """The providing party on another node; named by the caller only where there are several."""
         providers = [
             party.id
-            for party in self._register.providers_of(submission.service)
+            for party in self._current.register.providers_of(submission.service)
             if party.node != self._node
         ]
         if submission.recipient is not None:
@@ -143,7 +144,7 @@ class Admission:
         """The request leg as its sender sees it, and what counts it once it is sent."""
         submission, content = admitted.submission, admitted.content
         request_leg = standing(
-            self._register,
+            self._current.register,
             self._catalogue,
             leg="request",
             sender=submission.party,
@@ -187,7 +188,7 @@ class Admission:
         """The standing half of a leg of a declared exchange, from this node's own registers."""
         forward = declaration.leg == leg
         return standing(
-            self._register,
+            self._current.register,
             self._catalogue,
             leg=leg,
             sender=declaration.sender if forward else declaration.recipient,
@@ -277,12 +278,12 @@ class Admission:
         """Whether the declared recipient provides the service from this node."""
         return any(
             party.id == declaration.recipient and party.node == self._node
-            for party in self._register.providers_of(declaration.service)
+            for party in self._current.register.providers_of(declaration.service)
         )
 
     def node_of(self, party: str) -> str:
         """The node that a party belongs to. Raises ``Refused(PARTY_UNKNOWN)``."""
-        return self._register.party(party).node
+        return self._current.register.party(party).node
 
     def content(self, declaration: Declaration, payload: bytes, leg: Leg) -> Content:
         """The decoded message of a leg. Raises ``Refused`` where it is not of its type."""

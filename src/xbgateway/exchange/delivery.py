@@ -102,9 +102,7 @@ class Delivery:
             return
         for _attempt in range(RECORD_RETRIES_MAX):
             try:
-                await self._answer(pending, opened, answered, now)
-            except Refused as refused:
-                await self._withhold(pending, opened, refused, now)
+                await self._answered(pending, opened, answered, now)
             except Stale:
                 now = self._clock.now()
                 continue
@@ -112,6 +110,15 @@ class Delivery:
         raise Unavailable(
             Reason.FACTS_UNSTABLE, "the facts kept changing while the answer was decided"
         )
+
+    async def _answered(
+        self, pending: Pending, opened: Opened, answered: Answered, now: datetime
+    ) -> None:
+        """The answer, or the entry that withholds it. Raises ``Stale``: decide again."""
+        try:
+            await self._answer(pending, opened, answered, now)
+        except Refused as refused:
+            await self._withhold(pending, opened, refused, now)
 
     async def _asked(self, opened: Opened, *, again: bool) -> Answered | Reason:
         """The service's word, or why there is none: it was never reached, or nobody can say."""
@@ -220,7 +227,10 @@ class Delivery:
         answer, beside = self._legs.seal(draft, peer, ours.encode(), payload, now)  # 8
         assert isinstance(answer, Answer)
         effects = self._legs.later_evidence(decided, entry.exchange, opened.key, opened.until)
-        await self._responses.record(pending, DONE, answer, [*counted, *effects], beside)  # 9
+        counted_too, version = [*counted, *effects], standing.register_version
+        await self._responses.record(
+            pending, DONE, answer, counted_too, beside, register=version
+        )  # 9
 
     def _control(self, pending: Pending) -> int:
         """Size of our control lane towards the sender, at which a decision of ours is made."""
@@ -248,4 +258,5 @@ class Delivery:
             if decided
             else []
         )
-        await self._responses.record(pending, DONE, withheld, effects)
+        version = decided.facts.standing.register_version if decided else None
+        await self._responses.record(pending, DONE, withheld, effects, register=version)

@@ -16,7 +16,6 @@ import structlog
 from xbgateway.model.clock import Clock, instant
 from xbgateway.model.entry import (
     Accepted,
-    Activation,
     Anchor,
     Expired,
     Held,
@@ -29,12 +28,9 @@ from xbgateway.model.entry import (
 from xbgateway.model.errors import GatewayError, Reason, Refused, Unavailable
 from xbgateway.model.limits import ENTRIES_ACTED_ON_MAX, SEALING_KEY_DAYS
 from xbgateway.model.origins import is_data
-from xbgateway.model.outcome import Placed, State, outcome
+from xbgateway.model.outcome import Placed, Position, State, outcome
 from xbgateway.model.record import (
     Append,
-    Effect,
-    KeepRegister,
-    KeepRevision,
     Pending,
     Record,
 )
@@ -44,10 +40,12 @@ from xbgateway.seal import SealingKeyRing
 from .counting import Counting
 from .duties import Duties
 from .erasing import Erasing
+from .in_use import say_in_use
 from .inbound import Inbound
 from .legs import Legs
 from .outbound import Outbound
 from .ports import Ledger
+from .registrar import Registrar
 from .replies import Replies
 from .stages import Finished, Submission
 from .topology import Topology
@@ -107,6 +105,7 @@ class Gateway:
         clock: Clock,
         prove: Callable[[Placed], bytes],
         duties: Duties,
+        registrar: Registrar,
     ) -> None:
         self._outbound = outbound
         self._replies = replies
@@ -119,6 +118,7 @@ class Gateway:
         self._clock = clock
         self._prove = prove
         self.duties = duties
+        self._registrar = registrar
         self._acting: dict[tuple[str, int], asyncio.Task[None]] = {}  # by origin and index
         self._left_waiting = False
         self._erasing = Erasing(ledger, topology, clock)
@@ -212,6 +212,9 @@ class Gateway:
             elif isinstance(entry, KeyBundle) and group.origin.endswith("/control"):
                 self.announced(group.origin, entry)
         for pending in group.pending:
+            if isinstance(pending.decoded, Register):
+                self._registrar.waits(pending.position)
+        for pending in group.pending:
             self.act(pending)
 
     def act(self, pending: Pending) -> None:
@@ -252,6 +255,8 @@ class Gateway:
         path: Callable[[Pending], Coroutine[Any, Any, None]] = self._replies.reply
         if isinstance(pending.decoded, Request | None):
             path = self._inbound.request
+        elif isinstance(pending.decoded, Register):
+            path = self._registrar.take_up
         delay_s = 0.1
         while True:
             try:
@@ -293,42 +298,24 @@ class Gateway:
 
     # ---- starting and keeping going ----------------------------------------------------------
 
-    async def recover(self, register: tuple[str, bytes], revision: tuple[str, bytes]) -> None:
-        """After a start: say what is in use, learn peers' keys, take up what was left pending."""
+    async def recover(
+        self, register: tuple[str, bytes], in_use: str, revision: tuple[str, bytes]
+    ) -> None:
+        """After a start: say what is in use, learn peers' keys, take up what was left pending.
+
+        ``register`` is the base document with its version, ``in_use`` that under all changes.
+        """
         for peer in self._topology.peers:
+            lane = self._topology.control_in(peer)
+            for index in self._ledger.reader.waiting_in(lane):
+                self._registrar.waits(Position(lane, peer, index))
             for raw in self._ledger.reader.bundles(self._topology.control_in(peer)):
                 entry = decode(raw)
                 assert isinstance(entry, KeyBundle)
                 self.announced(self._topology.control_in(peer), entry)
-        await self._in_use(register, revision)
+        await say_in_use(self._ledger, self._topology, self._clock, register, in_use, revision)
         await self.announce_key()
         self._take_up(held=False)
-
-    async def _in_use(self, register: tuple[str, bytes], revision: tuple[str, bytes]) -> None:
-        """Tell every peer in its control lane which register and revision are in use here."""
-        known, at = self._ledger.reader.register(), instant(self._clock.now())
-        lanes = [self._topology.control_out(peer) for peer in self._topology.peers]
-        appends: list[Append] = []
-        effects: list[Effect] = []
-        if known is None or known[0] != register[0]:
-            entry = Register(at=at, version=register[0]).encode()
-            appends += [Append(origin, entry) for origin in (*lanes, self._topology.home)]
-            effects.append(KeepRegister(*register))
-        previous = self._last_revision()
-        if previous != revision[0]:
-            activation = Activation(at=at, revision=revision[0], previous=previous).encode()
-            effects.append(KeepRevision(*revision))
-            appends += [Append(origin, activation) for origin in (*lanes, self._topology.home)]
-        if appends:
-            await self._ledger.record(Record(tuple(appends), tuple(effects)))
-
-    def _last_revision(self) -> str | None:
-        home, reader = self._topology.home, self._ledger.reader
-        for index in range(self._ledger.size(home) - 1, -1, -1):
-            entry = decode(reader.entries(home, index, index + 1)[0])
-            if isinstance(entry, Activation):
-                return entry.revision
-        return None
 
     async def announce_key(self) -> None:
         """Announce the newest sealing key in every control lane that has not heard of it."""

@@ -30,10 +30,11 @@ from xbgateway.model.entry import (
     exchange_named,
     leaf_hex,
 )
-from xbgateway.model.errors import Reason, Refused
+from xbgateway.model.errors import Reason, Refused, Unavailable
 from xbgateway.model.limits import (
     CONTROL_WAIT_S,
     HOLD_DAYS,
+    RECORD_RETRIES_MAX,
 )
 from xbgateway.model.origins import in_lane
 from xbgateway.model.outcome import Placed, Position
@@ -43,6 +44,7 @@ from xbgateway.model.record import (
     KeepKey,
     KeepPart,
     Pending,
+    Stale,
 )
 from xbgateway.seal import seal_at_rest
 
@@ -51,6 +53,7 @@ from .decided import Decided
 from .delivery import Delivery
 from .legs import Legs
 from .ports import Ledger, Peers
+from .registrar import Registrar
 from .responses import Denied, Opened, Responses, refuse_denied
 from .stages import Declaration
 from .topology import Topology
@@ -69,6 +72,7 @@ class Inbound:
         clock: Clock,
         responses: Responses,
         delivery: Delivery,
+        registrar: Registrar,
     ) -> None:
         self._admission = admission
         self._legs = legs
@@ -78,6 +82,7 @@ class Inbound:
         self._clock = clock
         self._responses = responses
         self._delivery = delivery
+        self._registrar = registrar
 
     async def request(self, pending: Pending) -> None:
         """Act on one mirrored request, from whichever step it stands at."""
@@ -92,13 +97,25 @@ class Inbound:
         if pending.step == "accepted":
             await self._delivery.deliver(pending, self._delivery.reopen(pending, entry), again=True)
             return
+        for _attempt in range(RECORD_RETRIES_MAX):
+            try:
+                opened = await self._admitted(pending, entry)  # 2 .. 5
+            except Stale:
+                continue  # another register came into use meanwhile
+            if opened is not None:
+                await self._delivery.deliver(pending, opened, again=False)  # 6 .. 9
+            return
+        raise Unavailable(
+            Reason.FACTS_UNSTABLE, "the facts kept changing while the transfer was decided"
+        )
+
+    async def _admitted(self, pending: Pending, entry: Request) -> Opened | None:
+        """Steps 2 to 5 or the entry that refuses. Raises ``Stale``: decide again."""
         try:
-            opened = await self._admit_and_open(pending, entry)  # 2 .. 5
+            return await self._admit_and_open(pending, entry)
         except Refused as refused:
             await self._refuse(pending, entry, refused)
-            return
-        if opened is not None:
-            await self._delivery.deliver(pending, opened, again=False)  # 6 .. 9
+            return None
 
     async def _admit_and_open(self, pending: Pending, entry: Request) -> Opened | None:
         """Steps 2 to 5. ``None`` where the request ended otherwise: expired or held."""
@@ -113,7 +130,7 @@ class Inbound:
         pending = await self._legs.with_payload(self._peers, entry, pending)
         declaration = self._declaration(pending, entry)
         peer = self._topology.peer_of(pending.position.origin)
-        if not await self._peers.control_reached(peer, entry.control, CONTROL_WAIT_S):
+        if not await self._registrar.reached(peer, entry.control, CONTROL_WAIT_S):
             raise Refused(
                 Reason.CONTROL_BEHIND, "the control lane it was decided at has not arrived"
             )
@@ -152,7 +169,8 @@ class Inbound:
             ),
             *self._legs.evidence(decided, entry.exchange, key),
         ]
-        await self._responses.record(pending, "accepted", accepted, effects)  # 5
+        version = standing.register_version
+        await self._responses.record(pending, "accepted", accepted, effects, register=version)  # 5
         return Opened(entry, leaf, declaration, payload, key, decided.until)
 
     def _is_copy(self, pending: Pending, entry: Request, leaf: str) -> bool:
@@ -230,7 +248,8 @@ class Inbound:
             wrapped, key = self._legs.new_key()
             effects.append(KeepKey(entry.exchange, wrapped, instant(now), decided.until))
             effects += self._legs.evidence(decided, entry.exchange, key)
-        await self._responses.record(pending, DONE, said, effects)
+        version = decided.facts.standing.register_version if decided else None
+        await self._responses.record(pending, DONE, said, effects, register=version)
 
     async def _hold(
         self, pending: Pending, entry: Request, leaf: str, decided: Decided, now: datetime
@@ -250,7 +269,8 @@ class Inbound:
             KeepKey(entry.exchange, wrapped, instant(now), decided.until),
             *self._legs.evidence(decided, entry.exchange, key),
         ]
-        await self._responses.record(pending, "held", held, effects)
+        version = decided.facts.standing.register_version
+        await self._responses.record(pending, "held", held, effects, register=version)
 
     async def _expire_held(self, pending: Pending, entry: Request) -> None:
         """A hold that nobody answered in time ends the exchange before any effect."""

@@ -238,7 +238,8 @@ class Outbound:
             *self._legs.evidence(decided, admitted.exchange, key),
         ]
         append = Append(self._topology.home, entry.encode(), admitted.exchange)
-        await self._ledger.record(Record((append,), tuple(effects)))
+        version = decided.facts.standing.register_version
+        await self._ledger.record(Record((append,), tuple(effects), version))
         self._legs.kept(effects)
         self._meter.exchange("outbound", finished.outcome, reason)
         return finished

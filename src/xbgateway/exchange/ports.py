@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from xbgateway.model.outcome import Placed, Position
-from xbgateway.model.record import Pending, Record
+from xbgateway.model.record import KeepChange, Pending, Record
 
 
 class Records(Protocol):
@@ -52,7 +52,24 @@ class Records(Protocol):
         """Key bundles of a control lane, own or mirrored, in order."""
 
     def register(self) -> tuple[str, bytes] | None:
-        """The register version in use and its document."""
+        """The newest base document and its version, apart from the changes since."""
+
+    def register_as_of(self, at: str) -> tuple[str, bytes] | None:
+        """The base document that was in use at an instant, and its version."""
+
+    def changes(
+        self, kind: str | None, record_id: str | None, before: int | None, limit: int
+    ) -> list[tuple[int, KeepChange]]:
+        """Register changes with their numbers, newest first."""
+
+    def change_asked(self, request: str) -> KeepChange | None:
+        """The register change that a request id was taken by."""
+
+    def change_as_of(self, kind: str, record_id: str, at: str) -> KeepChange | None:
+        """The last change of a record that was in use at an instant."""
+
+    def waiting_in(self, origin: str) -> list[int]:
+        """Indexes of the entries of one log that wait for this node, in order."""
 
     def wrap(self, digest: bytes) -> bytes | None:
         """An epoch's wrap by its digest."""
@@ -122,6 +139,9 @@ class Meter(Protocol):
     def step(self, step: str, seconds: float) -> None:
         """How long one step took that may wait: ``decide``, ``record`` or ``deliver``."""
 
+    def register_change(self, kind: str, result: str) -> None:
+        """One register change: ``own``, a ``peer``'s, or a peer's that was ``refused``."""
+
 
 class NoMeter:
     """Counts nothing: for paths whose process exports no metrics."""
@@ -133,6 +153,9 @@ class NoMeter:
         """Nothing."""
 
     def step(self, step: str, seconds: float) -> None:
+        """Nothing."""
+
+    def register_change(self, kind: str, result: str) -> None:
         """Nothing."""
 
 

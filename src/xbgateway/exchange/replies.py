@@ -12,7 +12,8 @@ from datetime import datetime
 
 from xbgateway.model.clock import Clock, instant
 from xbgateway.model.entry import Accepted, Answer, Expired, Final, Held, Refused_, leaf_hex
-from xbgateway.model.errors import Reason, Refused
+from xbgateway.model.errors import Reason, Refused, Unavailable
+from xbgateway.model.limits import RECORD_RETRIES_MAX
 from xbgateway.model.outcome import Outcome, outcome
 from xbgateway.model.record import (
     DONE,
@@ -23,6 +24,7 @@ from xbgateway.model.record import (
     Pending,
     Record,
     ReleaseBeside,
+    Stale,
 )
 from xbgateway.seal import seal_at_rest
 
@@ -87,7 +89,7 @@ class Replies:
             case Held():
                 await self._ledger.record(Record((), (MovePending(pending.position, DONE),)))
             case Answer(status="answered" | "failed"):
-                await self._answered(flight, pending, entry)
+                await self._decided_again(flight, pending, entry)
             case Answer() | Refused_() | Expired():
                 await self._ended(flight, pending, entry)
 
@@ -135,6 +137,19 @@ class Replies:
         if not isinstance(entry, Held):
             flight.ending = pending.position
         return True
+
+    async def _decided_again(self, flight: Flight, pending: Pending, entry: Answer) -> None:
+        """Steps 8 to 10, as often as another register comes into use before they are recorded."""
+        for _attempt in range(RECORD_RETRIES_MAX):
+            try:
+                await self._answered(flight, pending, entry)
+            except Stale:
+                flight.answer_standing = None
+            else:
+                return
+        raise Unavailable(
+            Reason.FACTS_UNSTABLE, "the facts kept changing while the answer was decided"
+        )
 
     async def _answered(self, flight: Flight, pending: Pending, entry: Answer) -> None:
         now = self._clock.now()
@@ -262,7 +277,8 @@ class Replies:
             )
             origin = self._topology.reverse(pending.position.origin)
             appends = (Append(origin, final.encode(), flight.exchange),)
-        await self._ledger.record(Record(appends, tuple(effects)))
+        version = decided.facts.standing.register_version if decided else None
+        await self._ledger.record(Record(appends, tuple(effects), version))
         self._legs.kept(effects)
         self._meter.exchange("outbound", finished.outcome, finished.reason)
         self._flights.end(flight.exchange, finished)

@@ -65,13 +65,19 @@ class Responses:
         entry: Said | None,
         effects: list[Effect],
         beside: Beside | None = None,
+        *,
+        register: str | None = None,
     ) -> None:
-        """One entry of ours, its rows and the pending row's next step, in one transaction."""
+        """One entry of ours, its rows and the pending row's next step, in one transaction.
+
+        ``register`` is the version it was decided on: raises ``Stale`` where another is in use.
+        """
         appends: tuple[Append, ...] = ()
         if entry is not None:
             origin = self._topology.reverse(pending.position.origin)
             appends = (Append(origin, entry.encode(), entry.exchange, beside),)
-        await self._ledger.record(Record(appends, (*effects, MovePending(pending.position, step))))
+        moved = (*effects, MovePending(pending.position, step))
+        await self._ledger.record(Record(appends, moved, register))
         self._legs.kept(effects)
         match entry:
             case Answer():

@@ -2,9 +2,8 @@
 
 An entry is a JSON object in canonical form (RFC 8785; here only ASCII strings, integers and lists
 of strings, so sorted keys without spaces are canonical). What is not on the list, or not canonical,
-is not an entry. Entries hold opaque per-exchange ids, parties, service, purpose, salted commitments
-and digests: no personal data and no reference that identifies a person or an officer (REQ-ENT-3).
-
+is not an entry. Entries hold opaque ids, parties, service, purpose, salted commitments and digests:
+no personal data and no reference that identifies a person or an officer (REQ-ENT-3).
 ``outcome`` in :mod:`xbgateway.model.outcome` is the only reading of them.
 """
 
@@ -226,10 +225,13 @@ class Expired(_Entry):
 @quick
 @dataclass(frozen=True, slots=True)
 class Register(_Entry):
-    """A register version came into use at the writer's node."""
+    """A register version came into use at the writer's node: of a document, or of a ``change``."""
 
     kind = Kind.REGISTER
     version: str
+    previous: str | None = None  # the version before
+    record: str | None = None  # kind of the record that changed; never its id
+    change: str | None = None  # SHA-256 of the change, which travels beside
 
 
 @quick
@@ -301,8 +303,6 @@ _WORDS: dict[tuple[Kind, str], tuple[str, ...]] = {
 }
 _CARRYING = ("answered", "failed")
 _PARTS = (Part("sealed", Sealed), Part("verdict", Verdict))
-
-
 _SHAPES: dict[str, Shape] = {
     c.kind.value: shape_of(c, _PARTS, {n: w for (kind, n), w in _WORDS.items() if kind is c.kind})
     for c in get_args(Entry)

@@ -65,6 +65,7 @@ CHECKS: dict[str, Check] = {
         (
             *("request", "answer", "hold", "facts", "input", "decision", "revision", "root"),
             *("declaration", "commitment", "sealed", "wrap", "version", "previous", "source"),
+            "change",
         ),
         _one_digest,
     ),

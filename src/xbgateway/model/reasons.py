@@ -172,6 +172,26 @@ _ASKED: dict[Reason, Explanation] = {
         "There is no such exchange, or it is not the caller's.",
         "Check the id; only a party's own exchanges are shown to it.",
     ),
+    _R.RECORD_UNKNOWN: Explanation(
+        "NOT_FOUND",
+        "The register has no such record, or not at the time that was asked about.",
+        "Check kind and id; `xbgateway register list` shows what there is.",
+    ),
+    _R.CHANGE_INVALID: Explanation(
+        "INVALID_ARGUMENT",
+        "A change of a register record is not well-formed.",
+        "Mend what the sentence names; `path` says where.",
+    ),
+    _R.ETAG_MISMATCH: Explanation(
+        "ABORTED",
+        "The record is no longer what the change was made for.",
+        "Read the record again, look at what changed, and apply the event with its new etag.",
+    ),
+    _R.NOT_OWNER: Explanation(
+        "PERMISSION_DENIED",
+        "The record is kept by the officers of another node.",
+        "Ask the officers of the node named by `owner`.",
+    ),
     _R.ENTRY_UNKNOWN: Explanation(
         "NOT_FOUND",
         "There is no such log or entry, or it is not of the caller's exchanges.",

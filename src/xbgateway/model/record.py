@@ -184,10 +184,32 @@ class ForgetSubjects:
 @quick
 @dataclass(frozen=True, slots=True)
 class KeepRegister:
-    """A register version and its document, for point-in-time reads."""
+    """A base document and its version, for point-in-time reads; ``in_use`` under all changes."""
 
     version: str
     document: bytes
+    at: str
+    in_use: str
+
+
+@quick
+@dataclass(frozen=True, slots=True)
+class KeepChange:
+    """One change of the register, in use from now on; or, with ``refused``, why it is not.
+
+    ``officer`` and ``request`` are of this node's own changes only and never leave it.
+    """
+
+    version: str  # that came of it; of a refused one the version that stays
+    at: str  # when this node took it into use
+    node: str  # whose change it is
+    kind: str
+    id: str
+    event: str
+    change: bytes  # its document
+    officer: str | None = None
+    request: str | None = None
+    refused: str | None = None
 
 
 @quick
@@ -230,6 +252,7 @@ Effect = (
     | CountSubjects
     | ForgetSubjects
     | KeepRegister
+    | KeepChange
     | KeepRevision
     | KeepUntil
     | KeepDuty

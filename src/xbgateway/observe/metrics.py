@@ -101,6 +101,8 @@ class Metrics:
             registry=registry,
         )
 
+        self.register_changes, self.register_due = _of_registers(registry)
+
     def exchange(self, direction: str, outcome: str, reason: str | None = None) -> None:
         """Count one leg: ``direction`` is ``outbound`` or ``inbound``.
 
@@ -115,6 +117,10 @@ class Metrics:
         self.duties_open.labels(verb).set(opened)
         self.duties_overdue.labels(verb).set(overdue)
 
+    def register_change(self, kind: str, result: str) -> None:
+        """Count one register change; of one that was refused a peer said the kind: none is told."""
+        self.register_changes.labels(kind, result).inc()
+
     def refused_early(self, reason: Reason) -> None:
         """Count one call refused before admission."""
         self.refusals_before_admission.labels(str(reason)).inc()
@@ -122,3 +128,19 @@ class Metrics:
     def step(self, step: str, seconds: float) -> None:
         """Record how long one step took."""
         self.step_seconds.labels(step).observe(seconds)
+
+
+def _of_registers(registry: CollectorRegistry) -> tuple[Counter, Gauge]:
+    changes = Counter(
+        "xbgateway_register_changes",
+        "Register changes: own, a peer's, or a peer's that was refused and wants a look.",
+        ["kind", "result"],
+        registry=registry,
+    )
+    due = Gauge(
+        "xbgateway_register_due",
+        "Deadlines that register records have, still open or over.",
+        ["state"],
+        registry=registry,
+    )
+    return changes, due

@@ -7,7 +7,7 @@ is the policies' question. ``catalogue.py`` builds on the descriptor sets read h
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -19,39 +19,28 @@ from pydantic import ValidationError
 from xbgateway.model import limits
 from xbgateway.model.errors import Reason, Refused
 from xbgateway.register import _yaml
-from xbgateway.register.entries import Dataset, Document, Node, Party, Scenario, ServiceOffer
-from xbgateway.register.instruments import (
-    Agreement,
-    Application,
-    Incident,
-    Instrument,
-    ListedScenario,
-)
+from xbgateway.register.entries import Dataset, Document, Node, Party, Scenario
+from xbgateway.register.instruments import Application, Incident, Instrument
+from xbgateway.register.references import contradictions
+from xbgateway.register.values import Record
 
 BUILTIN = "builtin"
-
-_LISTS = ("nodes", "parties", "datasets", "scenarios", "instruments")
-_LEG_INSTRUMENTS = (
-    "mechanism",
-    "notice",
-    "pipia",
-    "state_assessment",
-    "mo_transfer",
-    "consent",
-    "contract",
-    "mo_processing",
-    "risk_assessment",
-    "agreement",
-)
+# What has a list of its own in a document; papers share one and say their kind themselves.
+_KINDS: Mapping[type[Record], str] = {Party: "party", Dataset: "dataset", Scenario: "scenario"}
+_LISTS_OF = {"party": "parties", "dataset": "datasets", "scenario": "scenarios"}
+Key = tuple[str, str]  # kind and id of a record
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Register:
     """One loaded register: immutable, compared by identity, named by ``version``."""
 
-    version: str  # hex SHA-256 of the canonical document and its descriptor sets' digests
+    version: str  # hex SHA-256 over what is fixed and the etag of every record
     document: Document
     descriptor_sets: Mapping[str, bytes]  # as named in ``services``, serialised
+    etags: Mapping[Key, str]  # hex SHA-256 of each record's canonical bytes
+    makers: Mapping[Key, str]  # the node of each paper that was made while nodes ran
+    fixed: bytes  # digest of what no officer's change touches: nodes, services, descriptors
     _nodes: Mapping[str, Node]
     _parties: Mapping[str, Party]
     _datasets: Mapping[str, Dataset]
@@ -59,6 +48,8 @@ class Register:
     _instruments: Mapping[str, Instrument]
     _parties_of: Mapping[str, tuple[Party, ...]]
     _providers_of: Mapping[str, tuple[Party, ...]]
+    _applications: Mapping[Key, tuple[Application, ...]]  # by scenario and recipient
+    _incidents: Mapping[str, tuple[Incident, ...]]  # by the id of whatever they strike
 
     @property
     def environment(self) -> str:
@@ -108,6 +99,60 @@ class Register:
             raise Refused(Reason.REFERENCE_UNKNOWN, "no such instrument", instrument=instrument_id)
         return instrument
 
+    def applications(self, scenario_id: str, recipient: str) -> tuple[Application, ...]:
+        """The applications for a scenario that name a recipient, by id (nodes agree on that)."""
+        return self._applications.get((scenario_id, recipient), ())
+
+    def incidents(self, struck: Iterable[str]) -> tuple[Incident, ...]:
+        """The incidents that name any of these datasets, parties or papers, each once, by id."""
+        found = {one.id: one for name in struck for one in self._incidents.get(name, ())}
+        return tuple(found[name] for name in sorted(found))
+
+    def records(self, kind: str) -> tuple[Record, ...]:
+        """Every record of a kind, in the order of the document; none of a kind that is not."""
+        name = _LISTS_OF.get(kind)
+        if name is not None:
+            records: tuple[Record, ...] = getattr(self.document, name)
+            return records
+        return tuple(one for one in self.document.instruments if one.kind == kind)
+
+    def record(self, kind: str, record_id: str) -> Record | None:
+        """One record, or ``None``."""
+        match kind:
+            case "party":
+                return self._parties.get(record_id)
+            case "dataset":
+                return self._datasets.get(record_id)
+            case "scenario":
+                return self._scenarios.get(record_id)
+        found = self._instruments.get(record_id)
+        return found if found is not None and found.kind == kind else None
+
+
+def kind_of(record: Record) -> str:
+    """``party``, ``dataset``, ``scenario``, or the kind that a paper says."""
+    known = _KINDS.get(type(record))
+    return known or str(getattr(record, "kind"))  # noqa: B009 - of papers only
+
+
+def key_of(record: Record) -> Key:
+    """Kind and id of a record."""
+    return kind_of(record), str(getattr(record, "id"))  # noqa: B009 - every record here has one
+
+
+def body_of(record: Record) -> dict[str, Any]:
+    """A record as the object that documents and changes write.
+
+    What has its default is left out: a record says the same in every release that knows its fields.
+    """
+    return record.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+
+
+def etag_of(record: Record) -> str:
+    """What a record says, as hex SHA-256; the order of keys and the way of writing do not count."""
+    canonical = orjson.dumps(body_of(record), option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(canonical).hexdigest()
+
 
 def load_register(text: bytes, base: Path | None) -> Register:
     """The register that ``text`` (YAML, at most 4 MiB) says; ``base`` holds its descriptor sets.
@@ -120,7 +165,7 @@ def load_register(text: bytes, base: Path | None) -> Register:
         document = Document.model_validate(raw)
     except ValidationError as error:
         raise _misshapen(error, raw, lines) from error
-    for place, why in _contradictions(document):
+    for place, why in contradictions(document):
         raise _yaml.invalid(place, why, _yaml.line_of(lines, place))
     sets: dict[str, bytes] = {}
     for i, offer in enumerate(document.services):
@@ -136,37 +181,77 @@ def load_register(text: bytes, base: Path | None) -> Register:
 
 def register_of(document: Document, sets: Mapping[str, bytes]) -> Register:
     """The register of a document that is known to be sound, with the descriptor sets it names."""
+    records = (
+        *document.parties, *document.datasets, *document.scenarios, *document.instruments,
+    )  # fmt: skip
+    etags = {key_of(record): etag_of(record) for record in records}
+    return indexed(document, sets, etags, {}, _fixed(document, sets))
+
+
+def indexed(
+    document: Document,
+    sets: Mapping[str, bytes],
+    etags: Mapping[Key, str],
+    makers: Mapping[Key, str],
+    fixed: bytes,
+) -> Register:
+    """A register of checked records, with everything found by its name."""
     parties = {p.id: p for p in document.parties}
     providers: dict[str, tuple[Party, ...]] = {}
     for offer in document.services:
         known = providers.get(offer.service, ())
         providers[offer.service] = (*known, parties[offer.provider])
+    lived: dict[str, list[Party]] = {n.id: [] for n in document.nodes}
+    for party in document.parties:
+        lived[party.node].append(party)
+    applications: dict[Key, tuple[Application, ...]] = {}
+    incidents: dict[str, tuple[Incident, ...]] = {}
+    for paper in sorted(document.instruments, key=lambda one: one.id):
+        if isinstance(paper, Application):
+            for recipient in paper.recipients:
+                asked = (paper.scenario, recipient)
+                applications[asked] = (*applications.get(asked, ()), paper)
+        elif isinstance(paper, Incident):
+            for struck in dict.fromkeys((*paper.datasets, *paper.parties, *paper.mechanisms)):
+                incidents[struck] = (*incidents.get(struck, ()), paper)
     return Register(
-        version=_version(document, sets),
+        version=_version(etags, fixed),
         document=document,
         descriptor_sets=sets,
+        etags=etags,
+        makers=makers,
+        fixed=fixed,
         _nodes={n.id: n for n in document.nodes},
         _parties=parties,
         _datasets={d.id: d for d in document.datasets},
         _scenarios={s.id: s for s in document.scenarios},
         _instruments={i.id: i for i in document.instruments},
-        _parties_of={
-            n.id: tuple(p for p in document.parties if p.node == n.id) for n in document.nodes
-        },
+        _parties_of={node: tuple(found) for node, found in lived.items()},
         _providers_of=providers,
+        _applications=applications,
+        _incidents=incidents,
     )
 
 
-def _version(document: Document, sets: Mapping[str, bytes]) -> str:
-    """Comments, order of keys and the way of writing do not count; every value does."""
+def _version(etags: Mapping[Key, str], fixed: bytes) -> str:
+    """Every value counts; comments, the way of writing and the order of records do not.
+
+    Each record comes in by its etag, so that a change costs one digest and not one of everything.
+    """
+    lines = sorted(f"{kind} {record_id} {etag}\n" for (kind, record_id), etag in etags.items())
+    return hashlib.sha256(fixed + "".join(lines).encode()).hexdigest()
+
+
+def _fixed(document: Document, sets: Mapping[str, bytes]) -> bytes:
+    kept = {"version", "environment", "nodes", "services"}
     canonical = orjson.dumps(
         {
-            "document": document.model_dump(mode="json", by_alias=True),
+            "document": document.model_dump(mode="json", by_alias=True, include=kept),
             "descriptor_sets": {n: hashlib.sha256(b).hexdigest() for n, b in sets.items()},
         },
         option=orjson.OPT_SORT_KEYS,
     )
-    return hashlib.sha256(canonical).hexdigest()
+    return hashlib.sha256(canonical).digest()
 
 
 def _descriptor_set(name: str, base: Path | None) -> bytes:
@@ -209,116 +294,3 @@ def _place(loc: tuple[int | str, ...], raw: Any) -> _yaml.Place:
         except (KeyError, IndexError, TypeError):
             raw = None
     return tuple(place)
-
-
-def _contradictions(document: Document) -> Iterator[tuple[_yaml.Place, str]]:
-    """Every place where one record says something that another does not bear out."""
-    yield from _duplicates(document)
-    nodes = {n.id for n in document.nodes}
-    parties = {p.id for p in document.parties}
-    yield from _links("parties", "node", document.parties, nodes)
-    yield from _links("services", "provider", document.services, parties)
-    yield from _links("datasets", "owner", document.datasets, parties)
-    known = {d.id for d in document.datasets}
-    for i, dataset in enumerate(document.datasets):
-        for place, why in _unknown("sources", dataset.sources, known, "dataset"):
-            yield ("datasets", i, *place), why
-    for i, scenario in enumerate(document.scenarios):
-        for place, why in _scenario(scenario, document, parties):
-            yield ("scenarios", i, *place), why
-    for i, instrument in enumerate(document.instruments):
-        for place, why in _instrument(instrument, document, parties):
-            yield ("instruments", i, *place), why
-
-
-def _links(
-    name: str, key: str, records: Iterable[object], known: set[str]
-) -> Iterator[tuple[_yaml.Place, str]]:
-    for i, record in enumerate(records):
-        if (target := getattr(record, key)) not in known:
-            what = "node" if key == "node" else "party"
-            yield (name, i, key), f"unknown {what} {target}"
-
-
-def _duplicates(document: Document) -> Iterator[tuple[_yaml.Place, str]]:
-    for name in _LISTS:
-        seen: set[str] = set()
-        for i, record in enumerate(getattr(document, name)):
-            if record.id in seen:
-                yield (name, i, "id"), f"{record.id} is registered twice"
-            seen.add(record.id)
-    offers: set[tuple[str, str]] = set()
-    sets: dict[str, ServiceOffer] = {}
-    for i, offer in enumerate(document.services):
-        if (offer.service, offer.provider) in offers:
-            yield ("services", i), f"{offer.provider} provides {offer.service} twice"
-        offers.add((offer.service, offer.provider))
-        if sets.setdefault(offer.service, offer).descriptor_set != offer.descriptor_set:
-            yield ("services", i, "descriptor_set"), "one service, two descriptor sets"
-    keys: set[str] = set()
-    for i, node in enumerate(document.nodes):
-        for name in ("log_key", "cosign_key"):
-            if (key := getattr(node, name)) in keys:
-                yield ("nodes", i, name), "a key that another place already uses"
-            keys.add(key)
-
-
-def _scenario(
-    scenario: Scenario, document: Document, parties: set[str]
-) -> Iterator[tuple[_yaml.Place, str]]:
-    services = {o.service for o in document.services}
-    datasets = {d.id for d in document.datasets}
-    yield from _unknown("datasets", scenario.datasets, datasets, "dataset")
-    yield from _unknown("services", scenario.services, services, "service")
-    yield from _unknown("callers", scenario.callers, parties, "party")
-    yield from _unknown("providers", scenario.providers, parties, "party")
-    kinds = {i.id: i.kind for i in document.instruments}
-    for leg_name in ("request", "answer"):
-        leg = getattr(scenario, leg_name)
-        for kind in _LEG_INSTRUMENTS:
-            reference: str | None = getattr(leg, kind)
-            if reference is None or kinds.get(reference) == kind:
-                continue
-            found = kinds.get(reference)
-            why = f"{reference} is a {found}, not a {kind}" if found else f"unknown {reference}"
-            yield (leg_name, kind), why
-
-
-def _instrument(
-    instrument: Instrument, document: Document, parties: set[str]
-) -> Iterator[tuple[_yaml.Place, str]]:
-    kinds = {i.id: i.kind for i in document.instruments}
-    for name in ("parties", "recipients"):
-        yield from _unknown(name, getattr(instrument, name, ()), parties, "party")
-    for name, kind in (("pipia_ref", "pipia"), ("evidence_ref", "evidence")):
-        reference: str | None = getattr(instrument, name, None)
-        if reference is not None and kinds.get(reference) != kind:
-            yield (name,), f"{reference} is no {kind} in this register"
-    rested_on = {i for i, kind in kinds.items() if kind in {"mechanism", "state_assessment"}}
-    yield from _unknown("mechanisms", getattr(instrument, "mechanisms", ()), rested_on, "mechanism")
-    if isinstance(instrument, Agreement):
-        named = [(name, getattr(instrument, name)) for name in ("authority", "operator")]
-        yield from (((name,), f"unknown party {p}") for name, p in named if p not in parties)
-        for i, listed in enumerate(instrument.scenarios):
-            for place, why in _listed(listed, document):
-                yield ("scenarios", i, *place), why
-    if isinstance(instrument, Application | Incident):
-        yield from _listed(instrument, document)
-
-
-def _listed(
-    record: Application | Incident | ListedScenario, document: Document
-) -> Iterator[tuple[_yaml.Place, str]]:
-    """Scenario and datasets that a paper names are there."""
-    yield from _unknown("datasets", record.datasets, {d.id for d in document.datasets}, "dataset")
-    scenario: str | None = getattr(record, "scenario", None)
-    if scenario is not None and scenario not in {s.id for s in document.scenarios}:
-        yield ("scenario",), f"unknown scenario {scenario}"
-
-
-def _unknown(
-    key: str, named: Iterable[str], known: set[str], what: str
-) -> Iterator[tuple[_yaml.Place, str]]:
-    for i, name in enumerate(named):
-        if name not in known:
-            yield (key, i), f"unknown {what} {name}"

@@ -133,12 +133,8 @@ def applications(
     """Every application that was approved, of this recipient for this dataset in this scenario."""
     return tuple(
         ApplicationFacts(one.id, one.approved_on, one.valid_until, one.withdrawn_on)
-        for one in register.document.instruments
-        if isinstance(one, records.Application)
-        and one.approved_on is not None
-        and one.scenario == scenario_id
-        and dataset_id in one.datasets
-        and recipient in one.recipients
+        for one in register.applications(scenario_id, recipient)
+        if one.approved_on is not None and dataset_id in one.datasets
     )
 
 
@@ -151,20 +147,20 @@ def incidents(
 ) -> tuple[IncidentFacts, ...]:
     """Every incident that strikes the dataset or a source of it, a party, or a paper relied on."""
     known = register.dataset(dataset_id)
-    datasets = {dataset_id, *(known.sources if known else ())}
+    datasets = (dataset_id, *(known.sources if known else ()))
+    rested_on = sorted(one for one in mechanisms if one is not None)
     found = (
         IncidentFacts(
             ref=one.id,
             severity=one.severity,
             opened_on=one.opened_on,
             closed_on=one.closed_on,
-            dataset=not datasets.isdisjoint(one.datasets),
+            dataset=not set(datasets).isdisjoint(one.datasets),
             sender=sender in one.parties,
             recipient=recipient in one.parties,
             mechanism=any(each in mechanisms for each in one.mechanisms),
         )
-        for one in register.document.instruments
-        if isinstance(one, records.Incident)
+        for one in register.incidents((*datasets, sender, recipient, *rested_on))
     )
     return tuple(
         one for one in found if one.dataset or one.sender or one.recipient or one.mechanism

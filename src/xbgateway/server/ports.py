@@ -5,11 +5,16 @@ transfer and writes nothing: :class:`Path` does.
 """
 
 from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
 from typing import Protocol
 
+from xbgateway.exchange.register_book import ChangeView, RecordView
+from xbgateway.exchange.registrar import Asked
 from xbgateway.exchange.stages import Finished, Submission
 from xbgateway.model.duty import DutyState, TrackedDuty
 from xbgateway.model.outcome import State
+from xbgateway.register.changes import Change
+from xbgateway.register.life import Due
 
 # Where a page begins: exchanges before this ``(at, exchange)``, duties after this ``(due, id)``.
 Before = tuple[str, str]
@@ -172,3 +177,35 @@ class Logs(Protocol):
 
     async def prove(self, origin: str, index: int) -> tuple[bytes, bytes]:
         """``(entry, tlog-proof file)``."""
+
+
+class Registers(Protocol):
+    """What registers say. ``party`` sees what names it; ``None`` is an officer or auditor."""
+
+    def list(
+        self, kind: str, state: str, party: str | None, after: str, limit: int
+    ) -> Sequence[RecordView]:
+        """Records of a kind, by id from ``after`` on."""
+
+    def get(
+        self, kind: str, record_id: str, as_of: datetime | None, party: str | None
+    ) -> RecordView:
+        """Raises ``Refused(RECORD_UNKNOWN)`` also for what does not name the party."""
+
+    def changes(
+        self, kind: str, record_id: str, before: int | None, limit: int
+    ) -> Sequence[ChangeView]:
+        """Changes, newest first."""
+
+    def due(self, kind: str = "") -> Sequence[Due]:
+        """Deadlines, the earliest first."""
+
+    def applied(self, change: Change) -> RecordView:
+        """The record as a change made it, or would."""
+
+
+class Changes(Protocol):
+    """Where officers' events go."""
+
+    async def apply(self, asked: Asked) -> Change:
+        """Apply an event; raises ``Refused`` where it cannot be."""

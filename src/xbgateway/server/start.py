@@ -23,6 +23,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from xbgateway.api.duties.v1 import duties_pb2, duties_pb2_grpc
 from xbgateway.api.exchange.v1 import exchange_pb2, exchange_pb2_grpc
 from xbgateway.api.log.v1 import log_pb2, log_pb2_grpc
+from xbgateway.api.register.v1 import register_pb2, register_pb2_grpc
 from xbgateway.model import limits
 from xbgateway.model.errors import Fatal, GatewayError, Reason
 from xbgateway.register import Catalogue
@@ -36,10 +37,11 @@ from .interceptors import Edge
 from .log_service import LogService
 from .loop import only_loop
 from .pages import PageTokens
-from .ports import DutyPath, Logs, Path
+from .ports import Changes, DutyPath, Logs, Path, Registers
 from .proxy import Proxy
 from .reflection import Reflection
 from .refusals import Refusals
+from .register_service import RegisterService
 
 _log = structlog.get_logger("xbgateway.server")
 
@@ -51,9 +53,10 @@ Registrar = Callable[[grpc.aio.Server], None]
 _EXCHANGE = exchange_pb2.DESCRIPTOR.services_by_name["ExchangeService"]
 _DUTY = duties_pb2.DESCRIPTOR.services_by_name["DutyService"]
 _LOG = log_pb2.DESCRIPTOR.services_by_name["LogService"]
+_REGISTER = register_pb2.DESCRIPTOR.services_by_name["RegisterService"]
 _HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"]
 _REFLECTION = reflection_pb2.DESCRIPTOR.services_by_name["ServerReflection"]
-_SERVICES = (_EXCHANGE.full_name, _LOG.full_name, _DUTY.full_name)
+_SERVICES = (_EXCHANGE.full_name, _LOG.full_name, _DUTY.full_name, _REGISTER.full_name)
 _OPTIONS = (
     # A second process on the same port fails loudly instead of taking half the calls (pitfall 1).
     ("grpc.so_reuseport", 0),
@@ -76,6 +79,7 @@ def _works() -> dict[str, Work]:
         **_paths(_EXCHANGE, Work.READ),
         **_paths(_LOG, Work.READ),
         **_paths(_DUTY, Work.READ),
+        **_paths(_REGISTER, Work.READ),
         **_paths(_HEALTH, Work.FREE),
         **_paths(_REFLECTION, Work.FREE),
     }
@@ -123,6 +127,8 @@ class Server:
         path: Path,
         logs: Logs,
         duties: DutyPath,
+        registers: Registers,
+        changes: Changes,
         catalogue: Callable[[], Catalogue],
         refusals: Refusals,
         ready: Callable[[], GatewayError | None],
@@ -149,6 +155,8 @@ class Server:
         log_pb2_grpc.add_LogServiceServicer_to_server(entries, self._clients)
         duty_service = DutyService(identities, duties, pages)
         duties_pb2_grpc.add_DutyServiceServicer_to_server(duty_service, self._clients)
+        records = RegisterService(identities, registers, changes, pages)
+        register_pb2_grpc.add_RegisterServiceServicer_to_server(records, self._clients)
         if options.reflection:
             names = (*_SERVICES, _HEALTH.full_name, _REFLECTION.full_name)
             add_reflection: Any = reflection_pb2_grpc.add_ServerReflectionServicer_to_server

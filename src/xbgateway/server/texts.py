@@ -165,6 +165,26 @@ _TEXTS: Mapping[Reason, tuple[str, str, str]] = {
         "没有此项交换，或不属于调用方。",
         "Não existe tal intercâmbio, ou não é de quem chama.",
     ),
+    _R.RECORD_UNKNOWN: (
+        "登記冊沒有該項記錄，或在所問的時間尚無。",
+        "登记册没有该项记录，或在所问的时间尚无。",
+        "O registo não tem essa inscrição, ou não a tinha na data pedida.",
+    ),
+    _R.CHANGE_INVALID: (
+        "登記冊記錄的變更格式不正確。",
+        "登记册记录的变更格式不正确。",
+        "A alteração da inscrição não está bem formada.",
+    ),
+    _R.ETAG_MISMATCH: (
+        "該記錄已有變動，請重新讀取後再作變更。",
+        "该记录已有变动，请重新读取后再作变更。",
+        "A inscrição já mudou; leia-a de novo antes de a alterar.",
+    ),
+    _R.NOT_OWNER: (
+        "該記錄由另一節點的人員管理。",
+        "该记录由另一节点的人员管理。",
+        "A inscrição é mantida pelos funcionários de outro nó.",
+    ),
     _R.ENTRY_UNKNOWN: (
         "沒有此日誌或條目，或不屬於呼叫方的交換。",
         "没有此日志或条目，或不属于调用方的交换。",

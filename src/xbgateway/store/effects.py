@@ -15,6 +15,7 @@ from xbgateway.model.record import (
     Effect,
     Erase,
     ForgetSubjects,
+    KeepChange,
     KeepDecision,
     KeepFacts,
     KeepKey,
@@ -113,8 +114,18 @@ _INSERTS: dict[type[Any], tuple[str, Callable[[Any], tuple[Any, ...]]]] = {
         lambda e: (e.kind, e.key, e.window, e.add),
     ),
     KeepRegister: (
-        "INSERT INTO registers (version, document) VALUES (?, ?)",
-        lambda e: (e.version, e.document),
+        "INSERT INTO registers (version, document, at) VALUES (?, ?, ?)",
+        lambda e: (e.version, e.document, e.at),
+    ),
+    KeepChange: (
+        (
+            "INSERT INTO register_changes (version, at, node, kind, id, event, change, officer,"
+            " request, refused) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        ),
+        lambda e: (
+            *(e.version, e.at, e.node, e.kind, e.id, e.event, e.change),
+            *(e.officer, e.request, e.refused),
+        ),
     ),
     KeepRevision: (
         "INSERT OR IGNORE INTO revisions VALUES (?, ?)",

@@ -13,7 +13,7 @@ from xbgateway.model.entry import Entry, decode, leaf_hex
 from xbgateway.model.errors import Refused
 from xbgateway.model.origins import parse
 from xbgateway.model.outcome import Placed, Position
-from xbgateway.model.record import Group, MirrorItem, Pending
+from xbgateway.model.record import Group, KeepChange, MirrorItem, Pending
 
 from . import subjects
 from .logs import tile_rows
@@ -22,6 +22,7 @@ from .schema import INDEX_BITS
 # A read takes milliseconds and is broken off first; what hangs for longer must not hold up a stop.
 _CLOSE_WAIT_S = 1.0
 _INDEX_MASK = (1 << INDEX_BITS) - 1
+_CHANGE = "version, at, node, kind, id, event, change, officer, request, refused"
 
 
 class Reader:
@@ -281,9 +282,57 @@ class Reader:
         return found[0][0] if found else None  # type: ignore[return-value]
 
     def register(self) -> tuple[str, bytes] | None:
-        """The register version in use and its document."""
+        """The newest base document and its version, apart from the changes since."""
         found = self._rows("SELECT version, document FROM registers ORDER BY n DESC LIMIT 1")
         return found[0] if found else None  # type: ignore[return-value]
+
+    def register_as_of(self, at: str) -> tuple[str, bytes] | None:
+        """The base document that was in use at an instant, and its version."""
+        found = self._rows(
+            "SELECT version, document FROM registers WHERE at <= ? ORDER BY n DESC LIMIT 1", at
+        )
+        return found[0] if found else None  # type: ignore[return-value]
+
+    def changes_in_use(self) -> list[bytes]:
+        """The documents of every register change that counts, in their order."""
+        sql = "SELECT change FROM register_changes WHERE refused IS NULL ORDER BY n"
+        return [change for (change,) in self.connection().execute(sql)]
+
+    def changes(
+        self, kind: str | None, record_id: str | None, before: int | None, limit: int
+    ) -> list[tuple[int, KeepChange]]:
+        """Changes with their numbers, newest first: of one record, one kind, or of all."""
+        rows = self.connection().execute(
+            f"SELECT n, {_CHANGE} FROM register_changes WHERE (?1 IS NULL OR kind = ?1)"  # noqa: S608 - our columns
+            " AND (?2 IS NULL OR id = ?2) AND (?3 IS NULL OR n < ?3) ORDER BY n DESC LIMIT ?4",
+            (kind, record_id, before, limit),
+        )
+        return [(row[0], KeepChange(*row[1:])) for row in rows]
+
+    def change_asked(self, request: str) -> KeepChange | None:
+        """The change that a request id was taken by."""
+        sql = f"SELECT {_CHANGE} FROM register_changes WHERE request = ?"  # noqa: S608 - our columns
+        row = self.connection().execute(sql, (request,)).fetchone()
+        return KeepChange(*row) if row else None
+
+    def change_as_of(self, kind: str, record_id: str, at: str) -> KeepChange | None:
+        """The last change of a record that was in use at an instant."""
+        sql = (
+            f"SELECT {_CHANGE} FROM register_changes WHERE kind = ? AND id = ? AND at <= ?"  # noqa: S608 - our columns
+            " AND refused IS NULL ORDER BY n DESC LIMIT 1"
+        )
+        row = self.connection().execute(sql, (kind, record_id, at)).fetchone()
+        return KeepChange(*row) if row else None
+
+    def waiting_in(self, origin: str) -> list[int]:
+        """Indexes of the entries of one log that wait for this node, in order."""
+        row = self._row(origin)
+        if row is None:
+            return []
+        sql = "SELECT pos FROM pending WHERE pos >= ? AND pos < ? ORDER BY pos"
+        first = row << INDEX_BITS
+        rows = self.connection().execute(sql, (first, first + (1 << INDEX_BITS)))
+        return [pos & _INDEX_MASK for (pos,) in rows]
 
     def tile(self, origin: str, level: int, index: int, width: int) -> bytes:
         """Hashes of one tile of a log (``tlog`` TileReader once the origin is bound)."""

@@ -161,6 +161,24 @@ MIGRATIONS: tuple[str, ...] = (
             WHERE kind = old.kind AND scope = old.scope AND day = old.day AND n = 0;
     END;
     """,
+    # Registers change while nodes run: each change on its own, layered upon the base document.
+    """
+    ALTER TABLE registers ADD COLUMN at TEXT NOT NULL DEFAULT '';
+    CREATE TABLE register_changes (
+        n INTEGER PRIMARY KEY,
+        version TEXT NOT NULL,
+        at TEXT NOT NULL,             -- when this node took it into use
+        node TEXT NOT NULL,           -- whose officers made it
+        kind TEXT NOT NULL,
+        id TEXT NOT NULL,
+        event TEXT NOT NULL,
+        change BLOB NOT NULL,
+        officer TEXT,                 -- of this node's own only
+        request TEXT UNIQUE,
+        refused TEXT                  -- a peer's change that is not in use, and why
+    ) STRICT;
+    CREATE INDEX register_changes_record ON register_changes (kind, id, n);
+    """,
 )
 
 

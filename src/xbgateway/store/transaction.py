@@ -18,13 +18,14 @@ from xbgateway.model.entry import (
     Erasure,
     Final,
     KeyBundle,
+    Register,
     Request,
     decode,
 )
 from xbgateway.model.errors import Fatal, Reason, Refused, Unavailable
 from xbgateway.model.origins import is_data, parse
 from xbgateway.model.outcome import Position
-from xbgateway.model.record import KeepRegister, MirrorGroup, Pending, Record, Stale
+from xbgateway.model.record import KeepChange, KeepRegister, MirrorGroup, Pending, Record, Stale
 
 from . import effects
 from .logs import INSERT_BESIDE, INSERT_ENTRY, Growth, LogHead
@@ -138,14 +139,16 @@ class RecordOperation:
         growths = [tx.growth(append.origin) for append in record.appends]
         placed = []
         for append, growth in zip(record.appends, growths, strict=True):
-            wrap = tx.keep_wrap(append.beside.wrap) if append.beside else None
-            index = growth.append(tx.later, append, wrap)
+            wrap = append.beside.wrap if append.beside else b""
+            index = growth.append(tx.later, append, tx.keep_wrap(wrap) if wrap else None)
             placed.append(Position(append.origin, parse(append.origin).writer, index))
             if append.exchange is None and isinstance(decode(append.entry), KeyBundle):
                 tx.keep_bundle(append.origin, index, append.entry)
         for effect in record.effects:
             effects.apply(tx.connection, tx.later, effect, tx.rows)
             if isinstance(effect, KeepRegister):
+                tx.register_version = effect.in_use
+            elif isinstance(effect, KeepChange):
                 tx.register_version = effect.version
         return tuple(placed)
 
@@ -194,7 +197,7 @@ class MirrorOperation:
                 tx.later(effects.RELEASE_ANSWER, (key, first, first + (1 << INDEX_BITS)))
             if isinstance(entry, KeyBundle):
                 tx.keep_bundle(group.origin, index, item.entry)
-            if not data or not _waits(entry):
+            if not (_waits(entry) if data else _changes(entry)):
                 continue
             tx.later(INSERT_PENDING, (pos,))
             tx.later(INSERT_BESIDE, (pos, None, item.declaration, item.sealed, None))
@@ -222,6 +225,11 @@ def _waits(entry: Entry | Refused) -> bool:
     if isinstance(entry, Accepted | Final | Erasure | KeyBundle | Anchor):
         return False
     return getattr(entry, "exchange", None) is not None
+
+
+def _changes(entry: Entry | Refused) -> bool:
+    """Whether an entry of a control lane is of a change that this node has to take up."""
+    return isinstance(entry, Register) and entry.change is not None
 
 
 @dataclass(slots=True)

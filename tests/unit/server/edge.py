@@ -20,6 +20,7 @@ from tests.unit.server.fakes import (
     FakeDuties,
     FakeLogs,
     FakePath,
+    FakeRegisters,
     View,
     placed,
     state,
@@ -209,7 +210,7 @@ async def serving(
     exchange = str(uuid4())
     logs, duties = FakeLogs(exchange), FakeDuties()
     path.views[exchange] = View(exchange, state(Outcome.REFUSED, (placed(logs.rows[0]),)))
-    services = catalogue(known)
+    services, book = catalogue(known), FakeRegisters()
     troubles: list[GatewayError] = []
     peers = {"peers_address": "127.0.0.1:0"} if peer_services else {}
     server = Server(
@@ -219,6 +220,8 @@ async def serving(
         path=path,
         logs=logs,
         duties=duties,
+        registers=book,
+        changes=book,
         catalogue=lambda: services,
         refusals=refusals,
         ready=lambda: troubles[0] if troubles else None,

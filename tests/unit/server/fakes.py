@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 from uuid import uuid4
 
 from xbgateway.exchange.stages import Finished, Submission
@@ -213,3 +214,10 @@ class FakeLogs:
 
 def placed(row: bytes) -> Placed:
     return Placed(Position(HOME, "zhuhai", 0), leaf_hex(row), decode(row))
+
+
+class FakeRegisters:
+    """No register at all: what asks for one shows in the test. See ``test_register_service.py``."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError(f"nobody asks registers here: {name}")
