@@ -21,6 +21,7 @@ SERVICE = "bench.wide.v1.WideService"
 METHOD = "Ask"
 DATASET = "DS-BENCH-WIDE"
 SCENARIO = "SC-BENCH-WIDE"
+CALLERS = 1000  # of the wide service: as many at either size
 Record = dict[str, Any]
 
 
@@ -45,7 +46,7 @@ def large(today: date, *, parties: int, agreements: int, fields: int) -> tuple[R
             "purposes": ["CONTRIB_QUERY"],
             "datasets": [DATASET],
             "services": [SERVICE],
-            "callers": [one["id"] for one in document["parties"] if one["node"] == "zhuhai"],
+            "callers": [f"cn.zhuhai.p{number:05}" for number in range(1, CALLERS * 2, 2)],
             "providers": [FUND],
         }
     )
