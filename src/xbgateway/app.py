@@ -123,6 +123,7 @@ class Node:
             credentials=credentials,
             identities=self.identities,
             path=self.core.gateway,
+            desk=self.core.gateway.desk,
             logs=self.core.logbook,
             duties=self.core.gateway.duties,
             catalogue=lambda: self.core.catalogue,

@@ -22,7 +22,10 @@ from xbgateway.demo.register import NodeKeys, demo_register
 
 ROOT = Path(__file__).resolve().parents[2]
 CONTRIBUTIONS = "xbgateway.api.socialsecurity.v1.ContributionService"
-SIDES = {"zhuhai": ("cn.hengqin.window", "cn.zhuhai.data"), "macao": ("mo.fss", "mo.dspdp")}
+SIDES = {
+    "zhuhai": ("cn.hengqin.window", "cn.zhuhai.data", "cn.zhuhai.hrss"),
+    "macao": ("mo.fss", "mo.dspdp"),
+}
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,9 @@ def prepared(folder: Path) -> Live:
         for name in SIDES
     ]  # fmt: skip
     document = demo_register(nodes, datetime.now(UTC).date())
+    # A scenario like SC-CQ for which nobody has an approved application: an officer decides.
+    like = next(one for one in document["scenarios"] if one["id"] == "SC-CQ")
+    document["scenarios"].append({**like, "id": "SC-CQ-HELD"})
     (folder / "register.yaml").write_text(yaml.safe_dump(document, allow_unicode=True))
     for name, names in SIDES.items():
         (folder / name).mkdir()

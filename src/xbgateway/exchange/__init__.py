@@ -1,35 +1,46 @@
 """The two paths: ``outbound.py`` and ``inbound.py`` are the files to read first."""
 
 from .admission import Admission
+from .approvals import Approvals
 from .counting import Counting
 from .delivery import Delivery
+from .desk import Desk, HoldView, Officer
 from .duties import Duties
 from .flights import Flights
-from .gateway import Gateway, Mirrored, View
+from .gateway import Gateway, View
+from .holds import Holds
 from .inbound import Inbound
 from .legs import Legs, Peer
 from .outbound import Outbound
+from .ports import Mirrored
 from .replies import Replies
 from .responses import Responses
 from .stages import Finished, Submission
 from .topology import Topology
+from .unsent import Unsent
 
 __all__ = [
     "Admission",
+    "Approvals",
     "Counting",
     "Delivery",
+    "Desk",
     "Duties",
     "Finished",
     "Flights",
     "Gateway",
+    "HoldView",
+    "Holds",
     "Inbound",
     "Legs",
     "Mirrored",
+    "Officer",
     "Outbound",
     "Peer",
     "Replies",
     "Responses",
     "Submission",
     "Topology",
+    "Unsent",
     "View",
 ]

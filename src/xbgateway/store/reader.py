@@ -1,8 +1,9 @@
 """Read-only questions to the store. Each call opens a snapshot of its own; nothing is held."""
 
+import json
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import cast
 from uuid import UUID
@@ -13,7 +14,7 @@ from xbgateway.model.entry import Entry, decode, leaf_hex
 from xbgateway.model.errors import Refused
 from xbgateway.model.origins import parse
 from xbgateway.model.outcome import Placed, Position
-from xbgateway.model.record import Group, MirrorItem, Pending
+from xbgateway.model.record import Group, HoldRow, HoldState, MirrorItem, Pending
 
 from . import subjects
 from .logs import tile_rows
@@ -238,6 +239,38 @@ class Reader:
         )
         return found[0][0] if found else None  # type: ignore[return-value]
 
+    def hold(self, leaf: str) -> HoldRow | None:
+        """A hold by the leaf of its entry."""
+        found = self._rows("SELECT * FROM holds WHERE leaf = ?", bytes.fromhex(leaf))
+        return _hold(found[0]) if found else None
+
+    def holds_of(self, exchange: str) -> list[HoldRow]:
+        """Every hold of an exchange, in order."""
+        sql = "SELECT * FROM holds WHERE exchange = ? ORDER BY at, leaf"
+        return [_hold(row) for row in self._rows(sql, UUID(exchange).bytes)]
+
+    def holds_in(self, *states: HoldState) -> list[HoldRow]:
+        """Every hold in one of these states, in order."""
+        rows = self._rows(
+            "SELECT * FROM holds WHERE state <> 'done'"
+            " AND state IN (SELECT value FROM json_each(?)) ORDER BY at, leaf",
+            json.dumps(states),
+        )
+        return [_hold(row) for row in rows]
+
+    def holds_for(
+        self, roles: Sequence[str], answered: bool, after: tuple[str, str] | None, limit: int
+    ) -> list[HoldRow]:
+        """Holds that officers of this node decide, oldest first, strictly after a given one."""
+        at, leaf = after or ("", "")
+        rows = self._rows(
+            "SELECT * FROM holds WHERE here = 1 AND role IN (SELECT value FROM json_each(?))"
+            " AND CASE WHEN ? THEN decision IS NOT NULL ELSE state = 'open' END"
+            " AND (at, leaf) > (?, ?) ORDER BY at, leaf LIMIT ?",
+            *(json.dumps(list(roles)), answered, at, bytes.fromhex(leaf), limit),
+        )
+        return [_hold(row) for row in rows]
+
     def facts(self, exchange: str, digest: str) -> bytes | None:
         """Sealed facts of one decision of an exchange."""
         found = self._rows(
@@ -295,6 +328,14 @@ class Reader:
 def _position(origins: dict[int, str], pos: int) -> Position:
     origin = origins[pos >> INDEX_BITS]
     return Position(origin, parse(origin).writer, pos & _INDEX_MASK)
+
+
+def _hold(row: tuple[object, ...]) -> HoldRow:
+    leaf, exchange, at, role, deadline, here, state, decision = cast(
+        "tuple[bytes, bytes, str, str, str, int, HoldState, bytes | None]", row
+    )
+    there = str(UUID(bytes=exchange))
+    return HoldRow(leaf.hex(), there, at, role, deadline, bool(here), state, decision)
 
 
 def _read(entry: bytes) -> Entry | None:
