@@ -123,6 +123,7 @@ class Node:
             credentials=credentials,
             identities=self.identities,
             path=self.core.gateway,
+            desk=self.core.gateway.desk,
             logs=self.core.logbook,
             duties=self.core.gateway.duties,
             registers=self.core.book,
@@ -246,9 +247,8 @@ class Node:
         """What is to be done about register records, counted once a minute."""
         loop = asyncio.get_running_loop()
         while True:
-            for state, count in (
-                await loop.run_in_executor(None, self.core.book.due_counts)
-            ).items():
+            counted = await loop.run_in_executor(None, self.core.book.due_counts)
+            for state, count in counted.items():
                 self.metrics.register_due.labels(state).set(count)
             await asyncio.sleep(60.0)
 

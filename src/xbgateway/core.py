@@ -13,11 +13,14 @@ import structlog
 
 from xbgateway.exchange import (
     Admission,
+    Approvals,
     Counting,
     Delivery,
+    Desk,
     Duties,
     Flights,
     Gateway,
+    Holds,
     Inbound,
     Legs,
     Lives,
@@ -28,13 +31,13 @@ from xbgateway.exchange import (
     Replies,
     Responses,
     Topology,
+    Unsent,
 )
 from xbgateway.exchange.ports import Meter, NoMeter, Peers, Services
 from xbgateway.identity import load_ed25519, load_rest_key, load_seal_seed
 from xbgateway.model.clock import Clock
 from xbgateway.model.errors import Fatal, Reason
 from xbgateway.model.limits import SEALING_RETIRED_S
-from xbgateway.model.outcome import Placed
 from xbgateway.policy.duties import DutyBook
 from xbgateway.policy.engine import Engine
 from xbgateway.policy.engine.port import Snapshot
@@ -213,22 +216,22 @@ def compose(  # noqa: PLR0917 - the one place where everything meets
         counting = Counting(decider, store.reader, keys.counting)
         admission = Admission(node, current, catalogue, decider, legs, counting, keys.counting)
         flights = Flights()
-        outbound = Outbound(admission, legs, store, topology, clock, counted, flights)
-        replies = Replies(admission, legs, store, peers, topology, clock, counted, flights)
+        unsent = Unsent(legs, store, topology, clock, counted, flights, admission)
+        outbound = Outbound(admission, legs, store, topology, clock, flights, unsent)
         responses = Responses(legs, store, topology, counted)
-        delivery = Delivery(admission, legs, store, services, topology, clock, counted, responses)
+        joined = (admission, legs, store, peers, topology, clock)
+        last = (responses, approvals := Approvals(admission, legs, store, clock))
+        delivery = Delivery(admission, legs, store, services, topology, clock, counted, *last)
+        replies = Replies(*joined, counted, flights)
         registrar = Registrar(current, lives, store, peers, topology, clock, counted)
-        inbound = Inbound(
-            admission, legs, store, peers, topology, clock, responses, delivery, registrar
-        )
+        inbound = Inbound(*joined, responses, delivery, approvals, registrar)
         logbook = Logbook(store, keys.cosigner)
         book = RegisterBook(current, lives, store.reader, clock)
-
-        def prove(placed: Placed) -> bytes:
-            return logbook.prove_now(placed.position.origin, placed.position.index)[1]
-
+        holds = Holds(admission, legs, store, topology, clock, outbound, unsent)
+        desk = Desk(admission, legs, store, topology, clock, unsent, holds)
         gateway = Gateway(
-            outbound, replies, inbound, legs, counting, store, topology, keys.ring, clock, prove,
+            outbound, replies, inbound, holds, desk, legs, counting, store, topology, keys.ring,
+            clock, lambda p: logbook.prove_now(p.position.origin, p.position.index)[1],
             Duties(DutyRows(store.reader), store, clock, counted), registrar,
         )  # fmt: skip
     except BaseException:

@@ -84,6 +84,9 @@ def prepared(folder: Path) -> Live:
         for name in SIDES
     ]  # fmt: skip
     document = demo_register(nodes, datetime.now(UTC).date())
+    # A scenario like SC-CQ for which nobody has an approved application: an officer decides.
+    like = next(one for one in document["scenarios"] if one["id"] == "SC-CQ")
+    document["scenarios"].append({**like, "id": "SC-CQ-HELD"})
     (folder / "register.yaml").write_text(yaml.safe_dump(document, allow_unicode=True))
     for name, names in SIDES.items():
         (folder / name).mkdir()

@@ -1,17 +1,20 @@
 """The commands as people use them: real processes, two real nodes, one real agency behind."""
 
 import json
+import re
 import shutil
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from tests.cli.live import CONTRIBUTIONS, Live, command, prepared, process, serving
 
 WINDOW, AUDITOR = "cn.hengqin.window", "cn.zhuhai.data"
+OFFICE = "cn.zhuhai.hrss"
 LANE = "zhuhai.xbg.test/zhuhai/macao/lane/0"
 QUERY = (
     *("call", f"{CONTRIBUTIONS}/QueryContributions"),
@@ -55,6 +58,36 @@ def test_a_call_its_exchange_and_its_receipt(live: Live, tmp_path: Path) -> None
     assert shown["outcome"] == "executed"
     listed = told(asked(live, "exchange", "list", "-o", "json", "--limit", "5"))
     assert made["exchange_id"] in {one["exchange_id"] for one in listed}
+
+
+def test_an_officer_decides_on_a_hold(live: Live) -> None:
+    """Held, listed, shown, approved; the same request id then gets its answer, or is told why."""
+    again = {word: str(uuid4()) for word in ("approve", "reject")}
+    held = {}
+    for word, request_id in again.items():
+        ask = (*QUERY, "--scenario", "SC-CQ-HELD", "--request-id", request_id)
+        done = asked(live, *ask)
+        assert done.returncode == 1
+        assert "POLICY_HOLD" in done.stderr
+        assert "role: cdo" in done.stderr
+        held[word] = re.search(r"operations/(\S+)", done.stderr).group(1)  # type: ignore[union-attr]
+    officer = ("--roles", "cdo", "--system", "officer-9")
+    listed = told(asked(live, "hold", "list", *officer, "-o", "json", who=OFFICE))
+    assert {one["exchange_id"] for one in listed} == set(held.values())
+    shown = told(asked(live, "hold", "show", held["approve"], *officer, "-o", "json", who=OFFICE))
+    assert shown["rules"][0].startswith("ZH-CAT-2")
+    assert len(shown["texts"]) == 4
+    nobody = asked(live, "hold", "list", who=OFFICE)
+    assert "ROLE_REQUIRED" in nobody.stderr
+    for word, why in (("approve", "--note"), ("reject", "--reason")):
+        yes = asked(live, "hold", word, held[word], why, "seen", *officer, "-o", "json", who=OFFICE)
+        assert told(yes)["officer"] == f"{OFFICE}/officer-9"
+    late = asked(live, "hold", "approve", held["reject"], *officer, who=OFFICE)
+    assert "HOLD_ANSWERED" in late.stderr
+    same = (*QUERY, "--scenario", "SC-CQ-HELD", "--request-id")
+    made = told(asked(live, *same, again["approve"]))
+    assert (made["exchange_id"], made["outcome"]) == (held["approve"], "executed")
+    assert "HOLD_REJECTED" in asked(live, *same, again["reject"]).stderr
 
 
 def test_what_law_refuses_ends_with_1_and_says_why(live: Live) -> None:

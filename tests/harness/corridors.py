@@ -20,7 +20,9 @@ def query(*, fss_no: str = "SYN000123", **more: object) -> Submission:
     return submission(asked.SerializeToString(), **more)  # type: ignore[arg-type]
 
 
-def attestation(*, mobile: str = "", bir_no: str = BIR, birth_date: str = "") -> bytes:
+def attestation(
+    *, mobile: str = "", bir_no: str = BIR, birth_date: str = "", alive_on: str = ""
+) -> bytes:
     day = today()
     return life.SubmitAttestationRequest(
         attestation=life.ProofOfLifeAttestation(
@@ -28,7 +30,7 @@ def attestation(*, mobile: str = "", bir_no: str = BIR, birth_date: str = "") ->
             bir_no=bir_no,
             birth_date=birth_date,
             year=day.year,
-            alive_on=day.isoformat(),
+            alive_on=alive_on or day.isoformat(),
             method=life.ATTESTATION_METHOD_COUNTER,
             result=life.ATTESTATION_RESULT_ALIVE,
             mobile=mobile,
@@ -39,6 +41,7 @@ def attestation(*, mobile: str = "", bir_no: str = BIR, birth_date: str = "") ->
 def proof_of_life(
     *,
     mobile: str = "",
+    alive_on: str = "",
     bir_no: str = BIR,
     birth_date: str = "",
     scenario: str = "SC-POL",
@@ -47,7 +50,7 @@ def proof_of_life(
 ) -> Submission:
     """Zhuhai hands in a proof of life to the Macao fund (case C01)."""
     return submission(
-        attestation(mobile=mobile, bir_no=bir_no, birth_date=birth_date),
+        attestation(mobile=mobile, alive_on=alive_on, bir_no=bir_no, birth_date=birth_date),
         service="ProofOfLifeService",
         method="SubmitAttestation",
         party=party,

@@ -264,7 +264,13 @@ class World:
                 if writer.store.size(wire.origin) != reader.store.size(wire.origin):
                     return False
         stores = [node.core.store for node in self.nodes.values() if node.up]
-        return all(s.quiet and not list(s.reader.pending()) for s in stores)
+        nodes = [node.core.gateway for node in self.nodes.values() if node.up]
+        return all(
+            s.quiet
+            and all(step == "held" for _position, step in s.reader.waiting())
+            and not s.reader.holds_in("approved", "rejected")
+            for s in stores
+        ) and not any(gateway.holds.running() for gateway in nodes)
 
     async def stop(self) -> None:
         for task in self._tasks.values():

@@ -89,7 +89,7 @@ def tell_error(error: GatewayError | GatewayCallError) -> None:
     """The error and its hint, and what a caller needs to ask again."""
     tell(f"error: {error.reason}: {error.sentence}")
     if isinstance(error, GatewayCallError):
-        for name in ("rule", "article"):
+        for name in ("rule", "article", "role", "deadline", "operation"):
             if value := error.metadata.get(name):
                 tell(f"{name}: {value}")
         if error.exchange_id:

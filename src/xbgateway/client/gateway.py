@@ -19,11 +19,13 @@ from google.protobuf.message import Message
 
 from xbgateway.api.exchange.v1 import exchange_pb2 as exchange
 from xbgateway.api.exchange.v1.exchange_pb2_grpc import ExchangeServiceStub
+from xbgateway.api.holds.v1.holds_pb2_grpc import HoldServiceStub
 from xbgateway.api.log.v1 import log_pb2 as log
 from xbgateway.api.log.v1.log_pb2_grpc import LogServiceStub
 from xbgateway.client.channel import Endpoint, References, open_channel, submission
 from xbgateway.client.duties import Duties
 from xbgateway.client.errors import GatewayCallError
+from xbgateway.client.holds import Holds, Operations
 from xbgateway.client.registers import Registers
 from xbgateway.client.tokens import TokenMint, TokenSource
 
@@ -114,6 +116,8 @@ class Gateway:
         self._exchanges = ExchangeServiceStub(own)
         self._logs = LogServiceStub(own)
         self.duties = Duties(own, self._explained, self._timeout_s)
+        self.holds = Holds(HoldServiceStub(own), self._explained, self._timeout_s)
+        self.operations = Operations(own, self._explained, self._timeout_s)
         self.registers = Registers(own, self._timeout_s, self._explained)
         return self
 

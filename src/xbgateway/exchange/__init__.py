@@ -1,35 +1,45 @@
 """The two paths: ``outbound.py`` and ``inbound.py`` are the files to read first."""
 
 from .admission import Admission
+from .approvals import Approvals
 from .counting import Counting
 from .delivery import Delivery
+from .desk import Desk, HoldView, Officer
 from .duties import Duties
 from .flights import Flights
-from .gateway import Gateway, Mirrored, View
+from .gateway import Gateway, View
+from .holds import Holds
 from .inbound import Inbound
 from .legs import Legs, Peer
 from .lives import Lives
 from .outbound import Outbound
+from .ports import Mirrored
 from .register_book import RegisterBook
 from .registrar import Asked, Registrar
 from .replies import Replies
 from .responses import Responses
 from .stages import Finished, Submission
 from .topology import Topology
+from .unsent import Unsent
 
 __all__ = [
     "Admission",
+    "Approvals",
     "Asked",
     "Counting",
     "Delivery",
+    "Desk",
     "Duties",
     "Finished",
     "Flights",
     "Gateway",
+    "HoldView",
+    "Holds",
     "Inbound",
     "Legs",
     "Lives",
     "Mirrored",
+    "Officer",
     "Outbound",
     "Peer",
     "RegisterBook",
@@ -38,5 +48,6 @@ __all__ = [
     "Responses",
     "Submission",
     "Topology",
+    "Unsent",
     "View",
 ]

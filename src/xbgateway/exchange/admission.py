@@ -17,6 +17,7 @@ from xbgateway.model.origins import exchange_id
 from xbgateway.model.outcome import Outcome
 from xbgateway.model.record import Effect
 from xbgateway.policy.memo import Decider
+from xbgateway.policy.tables import Tables
 from xbgateway.register import (
     Catalogue,
     Content,
@@ -62,6 +63,11 @@ class Admission:
         self._legs = legs
         self._counting = counting
         self._counting_key = counting_key
+
+    @property
+    def tables(self) -> Tables:
+        """The officers' tables of the active revision."""
+        return self._decider.revision.tables
 
     def admit(
         self, submission: Submission, fingerprint: bytes, now: datetime, lane: int
@@ -284,6 +290,19 @@ class Admission:
     def node_of(self, party: str) -> str:
         """The node that a party belongs to. Raises ``Refused(PARTY_UNKNOWN)``."""
         return self._current.register.party(party).node
+
+    def is_of(self, party: str, node: str) -> bool:
+        """Whether a party is registered and belongs to a node."""
+        try:
+            return self._current.register.party(party).node == node
+        except Refused:
+            return False
+
+    def decides(self, party: str, role: str, now: datetime) -> bool:
+        """Whether a role's authority is that of a party's side (table ``roles``)."""
+        tables = self.tables
+        roles = tables.editions[tables.edition(now.astimezone(LOCAL).date())]["roles"]
+        return bool(roles.get(role) == self._current.register.party(party).jurisdiction)
 
     def content(self, declaration: Declaration, payload: bytes, leg: Leg) -> Content:
         """The decoded message of a leg. Raises ``Refused`` where it is not of its type."""

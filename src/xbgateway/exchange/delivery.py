@@ -19,6 +19,8 @@ from xbgateway.register import MethodEntry
 from xbgateway.seal import open_at_rest
 
 from .admission import Admission
+from .approvals import Approvals
+from .asking import informed
 from .failures import pack_error
 from .legs import Legs
 from .ports import Answered, EffectUnknown, Ledger, Meter, NotReached, Services
@@ -40,6 +42,7 @@ class Delivery:
         clock: Clock,
         meter: Meter,
         responses: Responses,
+        approvals: Approvals,
     ) -> None:
         self._admission = admission
         self._legs = legs
@@ -49,6 +52,7 @@ class Delivery:
         self._clock = clock
         self._meter = meter
         self._responses = responses
+        self._approvals = approvals
 
     def reopen(self, pending: Pending, entry: Request) -> Opened:
         """An accepted request as it rests here, after a crash."""
@@ -60,12 +64,14 @@ class Delivery:
         assert payload is not None
         assert declaration is not None
         key = self._legs.unwrap(row[2])
+        declared = Declaration.decode(open_at_rest(key, b"declaration", declaration))
         return Opened(
             entry,
             leaf_hex(pending.entry),
-            Declaration.decode(open_at_rest(key, b"declaration", declaration)),
+            declared,
             open_at_rest(key, b"request", payload),
             key,
+            self._approvals.of(pending, entry, declared),
         )
 
     async def deliver(self, pending: Pending, opened: Opened, *, again: bool) -> None:
@@ -145,7 +151,7 @@ class Delivery:
         ]
         if opened.declaration.case_id is not None:
             metadata.append(("xb-case-id", opened.declaration.case_id))
-        last = parse_instant(entry.not_after)
+        last = parse_instant(opened.said.last)
         reach_by = min(last, self._clock.now() + timedelta(seconds=SERVICE_REACH_S_MAX))
         delay_s = 0.05
         while True:
@@ -176,7 +182,7 @@ class Delivery:
         standing = self._admission.standing(declaration, "answer")
         if answered.code:
             facts = self._admission.least_facts(standing, declaration, now)
-            decided = await self._legs.decide(facts)
+            decided = await self._legs.decide(informed(facts, opened.said.approved))
             refuse_denied(decided, "answer")
             payload = pack_error(answered.code, answered.message)
             fields: tuple[str, ...] = ()
@@ -188,7 +194,7 @@ class Delivery:
             facts, content, counted = self._admission.content_facts(
                 standing, declaration, answered.payload, opened.payload, now
             )
-            decided = await self._legs.decide(facts)  # 7
+            decided = await self._legs.decide(informed(facts, opened.said.approved))  # 7
             refuse_denied(decided, "answer")
             permitted = self._legs.minimise(decided, content)
             payload, fields = permitted.payload, permitted.fields
@@ -210,6 +216,7 @@ class Delivery:
             fields=fields,
             dropped=dropped,
             masked=masked,
+            approvals=(),
             subjects=subjects,
             counts=facts.moment.counts,
             synthetic=synthetic,

@@ -13,7 +13,7 @@ from xbgateway.model.limits import EXCHANGES_UNDER_WAY_MAX
 from xbgateway.model.outcome import Position
 from xbgateway.model.record import Until
 
-from .stages import Declaration, Finished
+from .stages import NOBODY, Approved, Declaration, Finished
 
 
 @dataclass(slots=True)
@@ -26,6 +26,7 @@ class Flight:
     declaration: Declaration  # of the request leg
     answer_standing: Standing | None  # None after a crash: the register may have changed since
     lane: str  # origin of the request's log
+    approved: Approved = NOBODY
     until: Until | None = None  # how long its rows are kept; None after a crash
     accepted: int | None = None  # index of the receiver's acceptance in the lane that answers
     said_before: bool = False  # another word of the receiver than an acceptance or an answer
@@ -75,6 +76,10 @@ class Flights:
         flight = self._under_way.pop(exchange, None)
         if flight is not None:
             self._in_lane[flight.lane] -= 1
+
+    def held(self, exchange: str, finished: Finished) -> None:
+        """A person has to decide: it is not under way, and whoever waits hears so at once."""
+        self.end(exchange, finished)
 
     def end(self, exchange: str, finished: Finished) -> None:
         """It is over and recorded: tell whoever waits."""

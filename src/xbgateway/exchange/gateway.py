@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 
@@ -17,8 +17,10 @@ from xbgateway.model.clock import Clock, instant
 from xbgateway.model.entry import (
     Accepted,
     Anchor,
+    Approval,
     Expired,
     Held,
+    Hold,
     KeyBundle,
     Refused_,
     Register,
@@ -37,40 +39,23 @@ from xbgateway.model.record import (
 from xbgateway.seal import KeyBundle as Bundle
 from xbgateway.seal import SealingKeyRing
 
+from .asking import HoldDecision
 from .counting import Counting
+from .desk import Desk
 from .duties import Duties
 from .erasing import Erasing
+from .holds import Holds
 from .in_use import say_in_use
 from .inbound import Inbound
 from .legs import Legs
 from .outbound import Outbound
-from .ports import Ledger
+from .ports import Ledger, Mirrored
 from .registrar import Registrar
 from .replies import Replies
 from .stages import Finished, Submission
 from .topology import Topology
 
 _log = structlog.get_logger("exchange")
-
-
-class Mirrored(Protocol):
-    """A group of a peer's log that is durable here."""
-
-    @property
-    def origin(self) -> str:
-        """The log."""
-
-    @property
-    def size(self) -> int:
-        """Its size with the group."""
-
-    @property
-    def pending(self) -> tuple[Pending, ...]:
-        """Entries that wait for this node."""
-
-    @property
-    def entries(self) -> tuple[Any, ...]:
-        """Every entry of the group; ``None`` where one cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +72,7 @@ class View:
     at: str
     dropped: tuple[str, ...]
     masked: tuple[str, ...]
+    answers: tuple[tuple[str, HoldDecision], ...]  # of this node's officers, by role
 
 
 class Gateway:
@@ -97,6 +83,8 @@ class Gateway:
         outbound: Outbound,
         replies: Replies,
         inbound: Inbound,
+        holds: Holds,
+        desk: Desk,
         legs: Legs,
         counting: Counting,
         ledger: Ledger,
@@ -110,6 +98,9 @@ class Gateway:
         self._outbound = outbound
         self._replies = replies
         self._inbound = inbound
+        self.holds = holds
+        self.desk = desk
+        desk.act = self.act
         self._legs = legs
         self._counting = counting
         self._ledger = ledger
@@ -132,8 +123,15 @@ class Gateway:
 
     def exchange_of(self, party: str, request_id: str) -> str | None:
         """The exchange that a request id opened."""
-        found = self._ledger.reader.exchange_of(party, request_id)
-        return found[0] if found else None
+        return (self._ledger.reader.exchange_of(party, request_id) or (None,))[0]
+
+    def result(self, party: str, exchange: str) -> Finished | None:
+        """The stored result of a party's own exchange, once it has ended and until erased."""
+        return self._outbound.result(exchange) if self.holds.is_of(party, exchange) else None
+
+    async def withdraw(self, party: str, exchange: str) -> None:
+        """See :meth:`Holds.withdraw`."""
+        await self.holds.withdraw(party, exchange)
 
     async def get(self, party: str, exchange: str, auditor: bool) -> View:
         """One exchange. Permission before existence: another party's is unknown."""
@@ -168,9 +166,8 @@ class Gateway:
         return await asyncio.get_running_loop().run_in_executor(None, read)
 
     def _view(self, party: str, exchange: str, auditor: bool) -> View:
-        unknown = Refused(
-            Reason.EXCHANGE_UNKNOWN, "no such exchange of this party", exchange_id=exchange
-        )
+        sentence = "no such exchange of this party"
+        unknown = Refused(Reason.EXCHANGE_UNKNOWN, sentence, exchange_id=exchange)
         reader = self._ledger.reader
         try:
             row = reader.exchange_row(exchange)
@@ -179,10 +176,9 @@ class Gateway:
         if row is None:
             raise unknown
         state = outcome(reader.placed(exchange), self._topology.node if row[0] else None)
-        about = next(
-            (p.entry for p in state.evidence if isinstance(p.entry, Request | Refused_)), None
-        )
-        recipient = about.recipient if isinstance(about, Request) else ""
+        kinds = Request | Hold | Refused_
+        about = next((p.entry for p in state.evidence if isinstance(p.entry, kinds)), None)
+        recipient = about.recipient if isinstance(about, Request | Hold) else ""
         if not auditor and party not in (row[0], recipient):
             raise unknown
         result = self._outbound.result(exchange) if row[0] else None
@@ -197,6 +193,7 @@ class Gateway:
             at=row[3],
             dropped=result.dropped if result else (),
             masked=result.masked if result else (),
+            answers=self.desk.decisions(exchange),
         )
 
     # ---- what the peers write ----------------------------------------------------------------
@@ -207,7 +204,7 @@ class Gateway:
         for index, entry in enumerate(group.entries, start=first):
             if isinstance(entry, Accepted) and data:
                 self._replies.accepted(entry, group.origin, index)
-            elif isinstance(entry, Held | Refused_ | Expired) and data:
+            elif isinstance(entry, Held | Refused_ | Expired | Approval) and data:
                 self._replies.said(entry.exchange)
             elif isinstance(entry, KeyBundle) and group.origin.endswith("/control"):
                 self.announced(group.origin, entry)
@@ -250,14 +247,17 @@ class Gateway:
             if pending is not None:
                 self.act(pending)
 
+    def _path(self, pending: Pending) -> Callable[[Pending], Coroutine[Any, Any, None]]:
+        """Whose a mirrored entry is."""
+        if isinstance(pending.decoded, Request | None):
+            return self._inbound.request
+        if isinstance(pending.decoded, Register):
+            return self._registrar.take_up
+        return self.holds.mirrored if self.holds.concerns(pending) else self._replies.reply
+
     async def _act(self, pending: Pending) -> None:
         """Try until it is done: what this node cannot do now it does later, it is not lost."""
-        path: Callable[[Pending], Coroutine[Any, Any, None]] = self._replies.reply
-        if isinstance(pending.decoded, Request | None):
-            path = self._inbound.request
-        elif isinstance(pending.decoded, Register):
-            path = self._registrar.take_up
-        delay_s = 0.1
+        path, delay_s = self._path(pending), 0.1
         while True:
             try:
                 await path(pending)
@@ -316,6 +316,7 @@ class Gateway:
         await say_in_use(self._ledger, self._topology, self._clock, register, in_use, revision)
         await self.announce_key()
         self._take_up(held=False)
+        self.holds.take_up()
 
     async def announce_key(self) -> None:
         """Announce the newest sealing key in every control lane that has not heard of it."""
@@ -375,12 +376,13 @@ class Gateway:
                     await self.duties.tell()
                     await self._counting.forget(self._ledger, now)
                     self._take_up(held=True)
+                    self.holds.take_up()
             except GatewayError as error:
                 _log.warning("loop_waits", reason=str(error.reason))
 
     async def drain(self, timeout_s: float) -> None:
         """Let what is under way come to its next durable step; the rest is taken up at start."""
-        if self._acting:
-            await asyncio.wait(self._acting.values(), timeout=timeout_s)
-        for task in self._acting.values():
-            task.cancel()
+        if acting := [*self._acting.values(), *self.holds.running()]:
+            _done, waiting = await asyncio.wait(acting, timeout=timeout_s)
+            for task in waiting:
+                task.cancel()

@@ -16,7 +16,7 @@ A step that fails for a reason of the request refuses it with an entry; a step t
 reason of this node leaves the row pending and is tried again.
 """
 
-from datetime import datetime, timedelta
+from contextlib import suppress
 
 from xbgateway.model.clock import Clock, instant, parse_instant
 from xbgateway.model.entry import (
@@ -31,9 +31,9 @@ from xbgateway.model.entry import (
     leaf_hex,
 )
 from xbgateway.model.errors import Reason, Refused, Unavailable
+from xbgateway.model.facts import Leg
 from xbgateway.model.limits import (
     CONTROL_WAIT_S,
-    HOLD_DAYS,
     RECORD_RETRIES_MAX,
 )
 from xbgateway.model.origins import in_lane
@@ -41,14 +41,17 @@ from xbgateway.model.outcome import Placed, Position
 from xbgateway.model.record import (
     DONE,
     Effect,
-    KeepKey,
+    KeepHold,
     KeepPart,
+    MoveHold,
     Pending,
     Stale,
 )
 from xbgateway.seal import seal_at_rest
 
 from .admission import Admission
+from .approvals import Approvals, Said
+from .asking import Ask, Side, informed
 from .decided import Decided
 from .delivery import Delivery
 from .legs import Legs
@@ -72,6 +75,7 @@ class Inbound:
         clock: Clock,
         responses: Responses,
         delivery: Delivery,
+        approvals: Approvals,
         registrar: Registrar,
     ) -> None:
         self._admission = admission
@@ -82,6 +86,7 @@ class Inbound:
         self._clock = clock
         self._responses = responses
         self._delivery = delivery
+        self._approvals = approvals
         self._registrar = registrar
 
     async def request(self, pending: Pending) -> None:
@@ -121,10 +126,11 @@ class Inbound:
         """Steps 2 to 5. ``None`` where the request ended otherwise: expired or held."""
         leaf, now = leaf_hex(pending.entry), self._clock.now()
         at = instant(now)
-        if self._is_copy(pending, entry, leaf):
+        waited = pending.step == "approved"  # it was judged before, and held
+        if not waited and self._is_copy(pending, entry, leaf):
             await self._responses.done(pending)
             return None
-        if now > parse_instant(entry.not_after):
+        if not waited and now > parse_instant(entry.not_after):
             await self._responses.record(pending, DONE, Expired(at, entry.exchange, leaf), [])
             return None
         pending = await self._legs.with_payload(self._peers, entry, pending)
@@ -134,24 +140,14 @@ class Inbound:
             raise Refused(
                 Reason.CONTROL_BEHIND, "the control lane it was decided at has not arrived"
             )
-        standing = self._admission.standing(declaration, "request")
-        decided = await self._legs.decide(
-            self._admission.declared_facts(standing, declaration, at)
-        )  # 3
-        if decided.decision.verdict == "hold":
-            await self._hold(pending, entry, leaf, decided, now)
+        said = self._approvals.of(pending, entry, declaration)
+        decided = await self._allowed(pending, declaration, said, at)  # 3
+        if decided is None:
             return None
-        refuse_denied(decided, "request")
-        least = await self._legs.decide(
-            self._admission.least_facts(
-                self._admission.standing(declaration, "answer"), declaration, now
-            )
-        )  # 3 too; that it passed stands in no entry
-        refuse_denied(least, "answer")
         payload = self._legs.open(entry, peer, pending.sealed, now)  # 4
         content = self._admission.check_content(declaration, payload, "request")
         payload = self._legs.minimise(decided, content).payload
-        wrapped, key = self._legs.new_key()
+        keep, key = self._approvals.key(entry.exchange, at, decided.until)
         accepted = Accepted(
             at=at,
             exchange=entry.exchange,
@@ -160,7 +156,7 @@ class Inbound:
             verdict=decided.verdict,
         )
         effects: list[Effect] = [
-            KeepKey(entry.exchange, wrapped, at, decided.until),
+            keep,
             KeepPart(entry.exchange, "request", seal_at_rest(key, b"request", payload)),
             KeepPart(
                 entry.exchange,
@@ -169,9 +165,34 @@ class Inbound:
             ),
             *self._legs.evidence(decided, entry.exchange, key),
         ]
-        version = standing.register_version
+        version = decided.facts.standing.register_version
         await self._responses.record(pending, "accepted", accepted, effects, register=version)  # 5
-        return Opened(entry, leaf, declaration, payload, key, decided.until)
+        return Opened(entry, leaf, declaration, payload, key, said, decided.until)
+
+    async def _allowed(
+        self, pending: Pending, declaration: Declaration, said: Said, at: str
+    ) -> Decided | None:
+        """Step 3, both legs. ``None`` where one of them waits for a person of our side now.
+
+        What the least answer passes stands in no entry; raises ``Denied`` for any other no.
+        """
+        legs: tuple[tuple[Leg, Side], ...] = (("request", "recipient"), ("answer", "sender"))
+        first: Decided | None = None
+        for leg, own in legs:
+            standing = self._admission.standing(declaration, leg)
+            if first is None:
+                facts = self._admission.declared_facts(standing, declaration, at)
+            else:
+                facts = self._admission.least_facts(standing, declaration, parse_instant(at))
+            decided = await self._legs.decide(informed(facts, said.approved))
+            if decided.decision.verdict == "hold":
+                ask = self._approvals.ask(decided, own, said)
+                if ask is not None:
+                    await self._hold(pending, decided, ask)
+                    return None
+            refuse_denied(decided, leg)
+            first = first or decided
+        return first
 
     def _is_copy(self, pending: Pending, entry: Request, leaf: str) -> bool:
         """REQ-ENT-5, REQ-ENT-6: an id is used once, in its own lane, by whomever: a peer or us.
@@ -189,9 +210,20 @@ class Inbound:
         before = [p for p in reader.placed(entry.exchange) if _opens(p, here)]
         if any(p.position.origin == here.origin and p.leaf == leaf for p in before):
             return True
-        if before or reader.exchange_row(entry.exchange) is not None:
+        row = reader.exchange_row(entry.exchange)
+        if before or (row is not None and not self._asked_before(pending, entry, row[0])):
             raise Refused(Reason.ENTRY_INVALID, "the exchange id was used before")
         return False
+
+    def _asked_before(self, pending: Pending, entry: Request, party: str | None) -> bool:
+        """Whether what rests here of the id is our officers' answer to its sender's own hold."""
+        if party is not None:
+            return False
+        placed = self._ledger.reader.placed(entry.exchange)
+        return any(
+            isinstance(p.entry, Hold) and p.position.origin == pending.position.origin
+            for p in placed
+        )
 
     def _declaration(self, pending: Pending, entry: Request) -> Declaration:
         """The declaration says what the entry says, and both are for us."""
@@ -245,28 +277,30 @@ class Inbound:
         )
         effects: list[Effect] = []
         if decided is not None:
-            wrapped, key = self._legs.new_key()
-            effects.append(KeepKey(entry.exchange, wrapped, instant(now), decided.until))
+            keep, key = self._approvals.key(entry.exchange, instant(now), decided.until)
+            effects.append(keep)
             effects += self._legs.evidence(decided, entry.exchange, key)
         version = decided.facts.standing.register_version if decided else None
         await self._responses.record(pending, DONE, said, effects, register=version)
 
-    async def _hold(
-        self, pending: Pending, entry: Request, leaf: str, decided: Decided, now: datetime
-    ) -> None:
-        first = decided.decision.holds[0]
+    async def _hold(self, pending: Pending, decided: Decided, ask: Ask) -> None:
+        entry, at = pending.decoded, decided.facts.moment.now
+        assert isinstance(entry, Request)
         held = Held(
-            at=instant(now),
+            at=at,
             exchange=entry.exchange,
-            request=leaf,
-            role=first.role or "officer",
-            rules=tuple(f.rule for f in decided.decision.holds),
-            deadline=instant(now + timedelta(days=HOLD_DAYS)),
+            request=leaf_hex(pending.entry),
+            role=ask.role,
+            rules=ask.rules,
+            deadline=ask.deadline,
             verdict=decided.verdict,
         )
-        wrapped, key = self._legs.new_key()
+        keep, key = self._approvals.key(entry.exchange, at, decided.until)
         effects: list[Effect] = [
-            KeepKey(entry.exchange, wrapped, instant(now), decided.until),
+            keep,
+            KeepHold(
+                leaf_hex(held.encode()), entry.exchange, at, ask.role, ask.deadline, here=True
+            ),
             *self._legs.evidence(decided, entry.exchange, key),
         ]
         version = decided.facts.standing.register_version
@@ -275,11 +309,13 @@ class Inbound:
     async def _expire_held(self, pending: Pending, entry: Request) -> None:
         """A hold that nobody answered in time ends the exchange before any effect."""
         now = self._clock.now()
-        placed = self._ledger.reader.placed(entry.exchange)
-        deadlines = [p.entry.deadline for p in placed if isinstance(p.entry, Held)]
-        if deadlines and now > parse_instant(min(deadlines)):
-            expired = Expired(instant(now), entry.exchange, leaf_hex(pending.entry))
-            await self._responses.record(pending, DONE, expired, [])
+        for row in self._ledger.reader.holds_of(entry.exchange):
+            if row.state == "open" and now > parse_instant(row.deadline):
+                expired = Expired(instant(now), entry.exchange, leaf_hex(pending.entry))
+                move = MoveHold(row.leaf, "open", "done")
+                with suppress(Stale):  # an officer was faster
+                    await self._responses.record(pending, DONE, expired, [move])
+                return
 
 
 def _opens(placed: Placed, here: Position) -> bool:

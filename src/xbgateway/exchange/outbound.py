@@ -5,7 +5,7 @@ calls. Freshness is for law to judge (step 3), on the time that the caller says 
 
     1 admit      what was asked before is answered as before; else what, for whom, how large
     2 facts      everything law may ask, read once, with one clock reading
-    3 decide     the active revision, both legal systems
+    3 decide     the active revision, both legal systems; what does not leave: ``unsent.py``
     4 minimise   drop and mask what the decision asks
     5 seal       for the recipient's node, bound to the entry
     6 record     durable entry and signed checkpoint; only now do bytes leave
@@ -20,35 +20,43 @@ from datetime import timedelta
 
 from xbgateway.model.clock import Clock, instant
 from xbgateway.model.entry import (
-    Refused_,
+    Held,
+    Hold,
     Request,
     Sealed,
     leaf_hex,
 )
 from xbgateway.model.errors import Reason, Refused, Unavailable
 from xbgateway.model.limits import EXCHANGE_TTL_S, RECORD_RETRIES_MAX
-from xbgateway.model.outcome import Outcome
+from xbgateway.model.outcome import outcome
 from xbgateway.model.record import (
     AlreadyOpen,
     Append,
+    Beside,
     Effect,
-    KeepPart,
-    OpenExchange,
     Record,
     Stale,
-    Until,
 )
-from xbgateway.seal import open_at_rest, seal_at_rest
+from xbgateway.seal import open_at_rest
 
 from .admission import Admission, check_request_id
+from .asking import informed, notice
 from .decided import Decided
 from .erasing import was_erased
 from .flights import Flight, Flights
 from .legs import Legs
-from .ports import Ledger, Meter
-from .results import pack_finished, unpack_finished
-from .stages import Admitted, Declaration, Finished, Permitted, Submission
+from .ports import Ledger
+from .results import unpack_finished
+from .stages import (
+    NOBODY,
+    Admitted,
+    Declaration,
+    Finished,
+    Permitted,
+    Submission,
+)
 from .topology import Topology
+from .unsent import Footing, Unsent
 
 _BLANK = Sealed("", "", "", 0, "", "", "")
 
@@ -63,17 +71,17 @@ class Outbound:
         ledger: Ledger,
         topology: Topology,
         clock: Clock,
-        meter: Meter,
         flights: Flights,
+        unsent: Unsent,
     ) -> None:
         self._admission = admission
         self._legs = legs
         self._ledger = ledger
         self._topology = topology
         self._clock = clock
-        self._meter = meter
         self._beginning: dict[tuple[str, str], tuple[bytes, asyncio.Task[Finished | str]]] = {}
         self._flights = flights
+        self._unsent = unsent
 
     async def call(self, submission: Submission) -> Finished:
         """Run a submission to its end, or join the run of the same request id.
@@ -125,15 +133,23 @@ class Outbound:
         lane = self._topology.lane(submission.party, submission.request_id)
         admitted = self._admission.admit(submission, fingerprint, self._clock.now(), lane)  # 1
         self._flights.check_room(self._topology.data_out(admitted.peer, lane))
+        if submission.validate_only:
+            return await self.go_on(admitted, None)
+        wrapped, key = self._legs.new_key()
+        return await self.go_on(admitted, Footing(key, wrapped))
+
+    async def go_on(self, admitted: Admitted, footing: Footing | None) -> Finished | str:
+        """Steps 2 to 6, of what is new and of what an officer approved; no footing: a dry run."""
+        approved = footing.approved if footing else NOBODY
         for _attempt in range(RECORD_RETRIES_MAX):
             facts, counted = self._admission.facts(admitted)  # 2
-            decided = await self._legs.decide(facts)  # 3
+            decided = await self._legs.decide(informed(facts, approved))  # 3
             try:
-                if submission.validate_only or decided.decision.verdict != "allow":
-                    return await self._not_sent(admitted, decided)
+                if footing is None or decided.decision.verdict != "allow":
+                    return await self._unsent.unsent(admitted, decided, footing)
                 await self._legs.peers[admitted.peer].heard()
                 permitted = self._legs.minimise(decided, admitted.content)  # 4
-                return await self._send(admitted, decided, permitted, counted)  # 5, 6
+                return await self._send(admitted, decided, permitted, counted, footing)  # 5, 6
             except Stale:
                 admitted = replace(admitted, now=self._clock.now())
         raise Unavailable(
@@ -146,11 +162,11 @@ class Outbound:
         decided: Decided,
         permitted: Permitted,
         counted: tuple[Effect, ...],
+        footing: Footing,
     ) -> str:
         """Steps 5 and 6: from here on the exchange is accepted and cannot be lost."""
         submission, moment = admitted.submission, decided.facts.moment
-        wrapped, key = self._legs.new_key()
-        declaration = _declared(admitted, decided, permitted)
+        declaration = _declared(admitted, decided, permitted, footing.approved.roles)
         draft = Request(
             at=moment.now,
             exchange=admitted.exchange,
@@ -170,91 +186,44 @@ class Outbound:
         raw = entry.encode()
         flight = Flight(
             exchange=admitted.exchange,
-            key=key,
+            key=footing.key,
             request_leaf=leaf_hex(raw),
             declaration=declaration,
             answer_standing=self._admission.standing(declaration, "answer"),
             lane=self._topology.data_out(admitted.peer, admitted.lane),
+            approved=footing.approved,
             until=decided.until,
         )
-        effects: list[Effect] = [
-            self._open(admitted, wrapped, moment.now, decided.until),
-            *counted,
-            *self._legs.evidence(decided, admitted.exchange, key),
-        ]
+        await self._record(
+            flight,
+            raw,
+            beside,
+            declaration.register_version,
+            [
+                *footing.effects(admitted, decided),
+                *footing.unparked(admitted.exchange),
+                *counted,
+                *self._legs.evidence(decided, admitted.exchange, footing.key),
+            ],
+        )
+        return flight.exchange
+
+    async def _record(
+        self, flight: Flight, raw: bytes, beside: Beside, register: str, effects: list[Effect]
+    ) -> None:
         self._flights.begin(flight)
         try:
             await self._ledger.record(
                 Record(
                     (Append(flight.lane, raw, flight.exchange, beside),),
                     tuple(effects),
-                    register_version=declaration.register_version,
+                    register_version=register,
                 )
             )
         except BaseException:
             self._flights.forget(flight.exchange)
             raise
         self._legs.kept(effects)
-        return flight.exchange
-
-    async def _not_sent(self, admitted: Admitted, decided: Decided) -> Finished:
-        """A refusal is an entry too: of the home log, since nothing leaves. Dry runs are none."""
-        submission, decision = admitted.submission, decided.decision
-        findings = (*decision.denials, *decision.holds, *decision.warnings)
-        reason = {"deny": Reason.POLICY_DENIED, "hold": Reason.POLICY_HOLD}.get(decision.verdict)
-        first = findings[0] if findings else None
-        drops = [a.path for a in decision.fields if a.how == "drop"]
-        masks = [a.path for a in decision.fields if a.how != "drop"]
-        finished = Finished(
-            exchange=admitted.exchange,
-            outcome=Outcome.REFUSED if reason else Outcome.PENDING,
-            reason=reason,
-            sentence=first.text.get("en", first.rule) if first and reason else None,
-            findings=findings,
-            dropped=tuple(f"request:{p}" for p in drops if p in admitted.content.paths()),
-            masked=tuple(f"request:{p}" for p in masks if p in admitted.content.paths()),
-            decision=decision if submission.validate_only else None,
-        )
-        if submission.validate_only:
-            return finished
-        assert reason is not None
-        wrapped, key = self._legs.new_key()
-        entry = Refused_(
-            at=decided.facts.moment.now,
-            exchange=admitted.exchange,
-            reason=reason,
-            rules=tuple(f.rule for f in (*decision.denials, *decision.holds)),
-            sender=submission.party,
-            service=submission.service,
-            method=submission.method,
-            purpose=submission.purpose,
-            verdict=decided.verdict,
-        )
-        effects: list[Effect] = [
-            self._open(admitted, wrapped, decided.facts.moment.now, decided.until),
-            KeepPart(
-                admitted.exchange, "result", seal_at_rest(key, b"result", pack_finished(finished))
-            ),
-            *self._legs.evidence(decided, admitted.exchange, key),
-        ]
-        append = Append(self._topology.home, entry.encode(), admitted.exchange)
-        version = decided.facts.standing.register_version
-        await self._ledger.record(Record((append,), tuple(effects), version))
-        self._legs.kept(effects)
-        self._meter.exchange("outbound", finished.outcome, reason)
-        return finished
-
-    def _open(self, admitted: Admitted, wrapped: bytes, at: str, until: Until) -> OpenExchange:
-        submission = admitted.submission
-        return OpenExchange(
-            admitted.exchange,
-            submission.party,
-            submission.request_id,
-            admitted.fingerprint,
-            wrapped,
-            at,
-            until,
-        )
 
     # ---- the same request id again -----------------------------------------------------------
 
@@ -269,7 +238,15 @@ class Outbound:
             raise Refused(
                 Reason.PAYLOAD_ERASED, "the stored result was erased", exchange_id=exchange
             )
-        return exchange
+        return self.held(exchange) or exchange
+
+    def held(self, exchange: str) -> Finished | None:
+        """What its caller is told of an exchange while it waits for a person."""
+        state = outcome(self._ledger.reader.placed(exchange), self._topology.node)
+        asked = state.hold.entry if state.hold else None
+        if not isinstance(asked, Hold | Held):
+            return None
+        return notice(exchange, asked, self._admission.findings(asked.rules))
 
     async def _ended(self, exchange: str) -> Finished:
         """What becomes of an exchange in steps 7 to 10, on whichever task: see ``replies.py``."""
@@ -288,7 +265,9 @@ class Outbound:
         return unpack_finished(open_at_rest(self._legs.unwrap(row[2]), b"result", sealed))
 
 
-def _declared(admitted: Admitted, decided: Decided, permitted: Permitted) -> Declaration:
+def _declared(
+    admitted: Admitted, decided: Decided, permitted: Permitted, approvals: tuple[str, ...]
+) -> Declaration:
     """What the request leg's sender says of it."""
     submission, moment = admitted.submission, decided.facts.moment
     return Declaration(
@@ -306,6 +285,7 @@ def _declared(admitted: Admitted, decided: Decided, permitted: Permitted) -> Dec
         fields=permitted.fields,
         dropped=permitted.dropped,
         masked=permitted.masked,
+        approvals=approvals,
         subjects=moment.subjects or 0,
         counts=moment.counts,
         synthetic=moment.synthetic,

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from xbgateway.model.outcome import Placed, Position
-from xbgateway.model.record import KeepChange, Pending, Record
+from xbgateway.model.record import HoldRow, HoldState, KeepChange, Pending, Record
 
 
 class Records(Protocol):
@@ -47,6 +47,20 @@ class Records(Protocol):
 
     def pending_at(self, position: Position) -> Pending | None:
         """One mirrored entry that waits for this node, with what came beside it."""
+
+    def hold(self, leaf: str) -> HoldRow | None:
+        """A hold by the leaf of its entry."""
+
+    def holds_of(self, exchange: str) -> Sequence[HoldRow]:
+        """Every hold of an exchange, in order."""
+
+    def holds_in(self, *states: HoldState) -> Sequence[HoldRow]:
+        """Every hold in one of these states, in order."""
+
+    def holds_for(
+        self, roles: Sequence[str], answered: bool, after: tuple[str, str] | None, limit: int
+    ) -> Sequence[HoldRow]:
+        """Holds that officers of this node decide, oldest first, strictly after a given one."""
 
     def bundles(self, origin: str) -> list[bytes]:
         """Key bundles of a control lane, own or mirrored, in order."""
@@ -99,6 +113,26 @@ class Ledger(Protocol):
 
     def root(self, origin: str) -> str:
         """Root of a log at its durable size, hex."""
+
+
+class Mirrored(Protocol):
+    """A group of a peer's log that is durable here."""
+
+    @property
+    def origin(self) -> str:
+        """The log."""
+
+    @property
+    def size(self) -> int:
+        """Its size with the group."""
+
+    @property
+    def pending(self) -> tuple[Pending, ...]:
+        """Entries that wait for this node."""
+
+    @property
+    def entries(self) -> tuple[Any, ...]:
+        """Every entry of the group; ``None`` where one cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)

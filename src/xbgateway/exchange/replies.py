@@ -11,7 +11,16 @@ The same for a caller who waits, one who hung up, and after a crash.
 from datetime import datetime
 
 from xbgateway.model.clock import Clock, instant
-from xbgateway.model.entry import Accepted, Answer, Expired, Final, Held, Refused_, leaf_hex
+from xbgateway.model.entry import (
+    Accepted,
+    Answer,
+    Approval,
+    Expired,
+    Final,
+    Held,
+    Refused_,
+    leaf_hex,
+)
 from xbgateway.model.errors import Reason, Refused, Unavailable
 from xbgateway.model.limits import RECORD_RETRIES_MAX
 from xbgateway.model.outcome import Outcome, outcome
@@ -29,13 +38,14 @@ from xbgateway.model.record import (
 from xbgateway.seal import seal_at_rest
 
 from .admission import Admission, check_declaration
+from .asking import approved, informed, notice
 from .decided import Decided, refuse_unless_allowed
 from .failures import unpack_error
 from .flights import Flight, Flights
 from .legs import Legs
 from .ports import Ledger, Meter, Peers
 from .results import pack_finished
-from .stages import Declaration, Finished, by_leg
+from .stages import Approved, Declaration, Finished, by_leg
 from .topology import Topology
 
 
@@ -79,21 +89,26 @@ class Replies:
     async def reply(self, pending: Pending) -> None:
         """Steps 8-10 for one entry of the receiver's log. Normal work and recovery alike."""
         entry = pending.decoded
-        flight = (
-            self._flight(entry) if isinstance(entry, Answer | Refused_ | Expired | Held) else None
-        )
+        no = isinstance(entry, Approval) and entry.approved == "no"
+        flight = None
+        if isinstance(entry, Answer | Refused_ | Expired | Held | Approval) and (
+            no or not isinstance(entry, Approval)
+        ):
+            flight = self._flight(entry)
         if flight is None or not self._in_place(flight, pending, entry):
             await self._ledger.record(Record((), (MovePending(pending.position, DONE),)))
             return
         match entry:
             case Held():
                 await self._ledger.record(Record((), (MovePending(pending.position, DONE),)))
+                findings = self._admission.findings(entry.rules)
+                self._flights.held(flight.exchange, notice(flight.exchange, entry, findings))
             case Answer(status="answered" | "failed"):
                 await self._decided_again(flight, pending, entry)
-            case Answer() | Refused_() | Expired():
+            case Answer() | Refused_() | Expired() | Approval():
                 await self._ended(flight, pending, entry)
 
-    def _flight(self, entry: Answer | Refused_ | Expired | Held) -> Flight | None:
+    def _flight(self, entry: Answer | Refused_ | Expired | Held | Approval) -> Flight | None:
         """The exchange that an entry speaks of, from memory or, after a crash, from the store."""
         flight = self._flights.get(entry.exchange)
         if flight is not None:
@@ -114,6 +129,7 @@ class Replies:
             declaration=declaration,
             answer_standing=None,
             lane=state.request.position.origin,
+            said_before=True,  # only the one reading knows what was said meanwhile
         )
         self._flights.begin(flight)
         return flight
@@ -160,9 +176,8 @@ class Replies:
             standing = flight.answer_standing or self._admission.standing(
                 flight.declaration, "answer"
             )
-            decided = await self._legs.decide(
-                self._admission.declared_facts(standing, declaration, instant(now))
-            )  # 8
+            facts = self._admission.declared_facts(standing, declaration, instant(now))
+            decided = await self._legs.decide(informed(facts, self._approved(flight)))  # 8
             refuse_unless_allowed(decided.decision, "answer")
             peer = self._topology.peer_of(pending.position.origin)
             payload = self._legs.open(entry, peer, pending.sealed, now)  # 9
@@ -178,6 +193,14 @@ class Replies:
                 masked=by_leg("request", flight.declaration.masked),
             )
         await self._finish(flight, pending, finished, decided, leaf_hex(pending.entry), now)  # 10
+
+    def _approved(self, flight: Flight) -> Approved:
+        """What officers have said of the exchange; those of the other side after it left too."""
+        if not flight.said_before:
+            return flight.approved
+        reader = self._ledger.reader
+        state = outcome(reader.placed(flight.exchange), self._topology.node)
+        return approved(state, reader, flight.key)
 
     def _release(
         self,
@@ -216,12 +239,14 @@ class Replies:
         )
 
     async def _ended(
-        self, flight: Flight, pending: Pending, entry: Answer | Refused_ | Expired
+        self, flight: Flight, pending: Pending, entry: Answer | Refused_ | Expired | Approval
     ) -> None:
         """The receiver refused, let it expire, withheld the answer, or does not know."""
         match entry:
             case Refused_():
                 end, reason, rules = Outcome.NOT_EXECUTED, entry.reason, entry.rules
+            case Approval():
+                end, reason, rules = Outcome.NOT_EXECUTED, str(Reason.HOLD_REJECTED), ()
             case Expired():
                 end, reason, rules = Outcome.EXPIRED, str(Reason.EXCHANGE_EXPIRED), ()
             case Answer(status="not_called"):

@@ -19,13 +19,14 @@ from xbgateway.model.record import (
     Until,
 )
 
+from .approvals import Said
 from .decided import Decided, refuse_unless_allowed
 from .legs import Legs
 from .ports import Ledger, Meter
 from .stages import Declaration
 from .topology import Topology
 
-Said = Accepted | Refused_ | Held | Expired | Answer
+Word = Accepted | Refused_ | Held | Expired | Answer
 
 
 class Denied(Refused):
@@ -46,6 +47,7 @@ class Opened:
     declaration: Declaration
     payload: bytes
     key: bytes
+    said: Said
     until: Until | None = None  # how long its rows are kept; None after a crash
 
 
@@ -62,7 +64,7 @@ class Responses:
         self,
         pending: Pending,
         step: str | None,
-        entry: Said | None,
+        entry: Word | None,
         effects: list[Effect],
         beside: Beside | None = None,
         *,

@@ -91,6 +91,7 @@ class Declaration:
     fields: tuple[str, ...]  # what travels
     dropped: tuple[str, ...]  # what this leg's sender took out
     masked: tuple[str, ...]
+    approvals: tuple[str, ...]  # roles of the sender's side that approved: that node's word
     subjects: int
     counts: Counts  # the sender's own numbers with this leg, where law asks for them
     synthetic: str
@@ -145,11 +146,33 @@ def _counts(found: object) -> Counts:
     return Counts(**found) if found else UNCOUNTED
 
 
-_LISTS = ("references", "fields", "dropped", "masked")
+_LISTS = ("references", "fields", "dropped", "masked", "approvals")
 _NAMES = tuple(sorted(each.name for each in fields(Declaration)))
 _COUNTS = tuple(sorted(each.name for each in fields(Counts)))
 _TEXTS = tuple(n for n in _NAMES if n not in {*_LISTS, "subjects", "counts", "case_id"})
 _values = attrgetter(*_NAMES)
+
+
+@dataclass(frozen=True, slots=True)
+class HoldNotice:
+    """Whom a held exchange waits for, and until when."""
+
+    role: str
+    deadline: str
+
+
+@dataclass(frozen=True, slots=True)
+class Approved:
+    """What officers have said of an exchange so far, as law asks for it."""
+
+    roles: tuple[str, ...] = ()
+    approvers: tuple[str, ...] = ()  # role=party/person, of this node's officers
+    held_on: str | None = None  # local day of the hold that was answered last
+    self_approved: bool = False
+    admitted_at: str | None = None
+
+
+NOBODY = Approved()
 
 
 @quick
@@ -167,6 +190,7 @@ class Finished:
     dropped: tuple[str, ...] = ()  # "request:path" or "answer:path"
     masked: tuple[str, ...] = ()
     decision: Decision | None = None  # validate_only
+    hold: "HoldNotice | None" = None  # whom it waits for, while it is held
 
 
 def by_leg(leg: str, paths: tuple[str, ...]) -> tuple[str, ...]:

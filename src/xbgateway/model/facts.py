@@ -315,6 +315,8 @@ class Moment:
     gateway_signed: bool  # the entry stands (or will stand) under a signed checkpoint
     log_ok: bool  # what is decided can be logged
     approvals: tuple[str, ...] = ()  # roles whose officers approved this exchange, sorted
+    approvers: tuple[str, ...] = ()  # who that was, as far as this node knows: role=party/person
+    admitted_at: str | None = None  # of what was held: when it first came, for its freshness
     counts: Counts = UNCOUNTED
     case: CaseState = NO_CASE
     content: ContentFacts = UNREAD

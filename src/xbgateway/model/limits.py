@@ -98,10 +98,10 @@ CONTROL_WAIT_S = 5.0
 # A service that cannot be reached at all for this long ends the exchange, so that a caller who
 # waits hears of it; a service that may have acted is asked until the exchange's last moment.
 SERVICE_REACH_S_MAX = 10.0
+# What an officer may write beside a decision; it rests sealed.
+NOTE_CHARS_MAX = 2000
 # What a service may say of its own error; a caller's status carries no longer message.
 SERVICE_ERROR_BYTES_MAX = 512
-# A hold that nobody answers ends after this (eight working days, GW-APPR-1, rounded up to days).
-HOLD_DAYS = 12
 # Reads (Get, List, logs) in flight per node: each is a few store reads, and must not starve calls.
 READS_IN_FLIGHT_MAX = 128
 # Open tails per node: bounds what slow readers can hold, gRPC buffers up to 4 MiB for each.
@@ -144,7 +144,8 @@ CONNECTION_AGE_S_MAX = 1800
 CONNECTION_AGE_GRACE_S = 300
 # A reader of a stream that takes nothing for this long is cut off.
 STREAM_STALL_S_MAX = 60
-# A retired sealing key still opens what was sealed for it; far beyond the delivery horizon.
-SEALING_RETIRED_S = 7 * 24 * 3600.0
+# A retired sealing key still opens what was sealed for it: longer than a request can be held, which
+# is eight working days and every holiday between them.
+SEALING_RETIRED_S = 30 * 24 * 3600.0
 # How long a caller waits for a peer that has never announced a sealing key yet.
 FIRST_KEY_WAIT_S = 3.0

@@ -4,9 +4,10 @@ Both paths, recovery, Get, reconciliation and the tests' oracle call this one fu
 of them can disagree about what an exchange has come to. It is pure and total: whatever a peer
 wrote gives a state, and what stands out of order is listed as an anomaly and otherwise ignored.
 
-Only the receiver's entries end an exchange; the sender never concludes by its own clock
+Only the receiver's entries end what was requested; the sender never concludes by its own clock
 (REQ-ENT-7). They count only in the lane that answers the request's own (REQ-ENT-5), so within each
 side the log gives the order and nothing that is appended later can change an ended exchange.
+Before its request the sender alone may end an exchange: nothing has left.
 The states and the entries that lead to them::
 
     (nothing) ──request──▶ pending ──held──▶ held ──approval──▶ pending
@@ -19,7 +20,9 @@ The states and the entries that lead to them::
                                                     └──answer unknown───▶ unknown
     executed ──final withheld|refused──▶ executed_answer_withheld
     (nothing) ──refused in the home log──▶ refused
-    (nothing) ──hold──▶ held ──request──▶ pending
+    (nothing) ──hold──▶ held ──approval──▶ pending ──hold by another role──▶ held
+    held or pending by a hold ──request──▶ pending
+    held or pending by a hold ──refused by its writer──▶ refused
 """
 
 from collections.abc import Iterable, Iterator
@@ -39,6 +42,7 @@ from .entry import (
     Refused_,
     Request,
 )
+from .errors import Reason
 from .origins import in_lane, parse
 from .quick import quick
 
@@ -88,6 +92,8 @@ class State:
     failed: bool  # the service answered with an error of its own
     finished: bool  # the sender recorded what it did with the receiver's last word
     request: Placed | None
+    hold: Placed | None  # the hold or held entry that waits for an answer, or was answered no
+    approvals: tuple[Placed, ...]  # the answers yes
     evidence: tuple[Placed, ...]  # the entries that led here, in causal order
     anomalies: tuple[Placed, ...]  # entries that have no place after their predecessors
 
@@ -104,9 +110,12 @@ def outcome(entries: Iterable[Placed], sender: str | None = None) -> State:
     sort = sorted(entries, key=lambda p: (p.position.origin, p.position.index, p.leaf))
     placed = list({p.position: p for p in sort}.values())
     reading = _Reading()
-    own, other = _split(placed, sender)
+    home, own, other = _split(placed, sender)
+    requested = any(isinstance(p.entry, Request) for p in own)
+    reading.at_home(home, lane=bool(own), requested=requested)
     for each in own:
         reading.before_sending(each)
+    reading.now()
     for each in other:
         reading.by_receiver(each)
     for each in own:
@@ -120,15 +129,20 @@ def outcome(entries: Iterable[Placed], sender: str | None = None) -> State:
         failed=reading.failed,
         finished=reading.finished,
         request=reading.request,
+        hold=reading.open_hold() if reading.state is Outcome.HELD else None,
+        approvals=tuple(reading.approvals),
         evidence=tuple(reading.evidence),
         anomalies=anomalies,
     )
 
 
-def _split(placed: list[Placed], sender: str | None) -> tuple[list[Placed], list[Placed]]:
-    """The sender's entries and the receiver's, of the one request that this exchange is about.
+def _split(
+    placed: list[Placed], sender: str | None
+) -> tuple[list[Placed], list[Placed], list[Placed]]:
+    """The sender's entries at home and in its lane, and the receiver's, of the one request.
 
-    REQ-ENT-5: they stand in one lane, which the exchange's id names, and the lane that answers it.
+    REQ-ENT-5: they stand in one lane, which the exchange's id names, and the lane that answers it;
+    what the sender's own side decides before anything leaves stands in its home log.
     """
     openers: dict[str, Placed] = {}  # the first in each log that it may stand in
     for p in placed:
@@ -136,16 +150,6 @@ def _split(placed: list[Placed], sender: str | None) -> tuple[list[Placed], list
         known = sender in (None, p.position.writer)
         if known and isinstance(entry, Request | Hold) and in_lane(origin, entry.exchange):
             openers.setdefault(origin, p)
-    if not openers:
-        # Refused before anything left: in the home log, which nobody answers.
-        home = [
-            p
-            for p in placed
-            if isinstance(p.entry, Refused_)
-            and sender in (None, p.position.writer)
-            and not _lane(p.position)
-        ]
-        return home, []
     accepted = {
         (_lane(p.position), p.entry.request) for p in placed if isinstance(p.entry, Accepted)
     }
@@ -154,12 +158,30 @@ def _split(placed: list[Placed], sender: str | None) -> tuple[list[Placed], list
         # Of an id that two nodes used, the request that was admitted is read, else the first.
         return ((_back(p.position), p.leaf) not in accepted, p.position.index, p.position.origin)
 
-    opener = min(openers.values(), key=first)
-    here, back = opener.position.origin, _back(opener.position)
+    opener = min(openers.values(), key=first, default=None)
+    if opener is None:
+        # Held or refused before anything left: in the home log, which nobody answers.
+        homes = [
+            p.position.origin
+            for p in placed
+            if isinstance(p.entry, Refused_ | Hold)
+            and sender in (None, p.position.writer)
+            and _is_home(p.position)
+        ]
+        return [p for p in placed if p.position.origin in homes[:1]], [], []
+    here, back, writer = opener.position.origin, _back(opener.position), opener.position.writer
     return (
+        [p for p in placed if p.position.writer == writer and _is_home(p.position)],
         [p for p in placed if p.position.origin == here],
         [p for p in placed if back and _lane(p.position) == back],
     )
+
+
+def _is_home(position: Position) -> bool:
+    try:
+        return parse(position.origin).reader is None
+    except ValueError:
+        return False
 
 
 def _lane(position: Position) -> tuple[str, ...]:
@@ -189,35 +211,62 @@ class _Reading:
         self.failed = False
         self.finished = False
         self.request: Placed | None = None
-        self.hold: Placed | None = None
-        self.approved = False
+        self.holds: list[Placed] = []  # holds and helds that count, each side's in order
+        self.answered: set[str] = set()  # their leaves, once answered yes or no
+        self.approvals: list[Placed] = []
         self.answer: Placed | None = None
         self.ended: Placed | None = None
         self.evidence: list[Placed] = []
 
+    def at_home(self, home: list[Placed], *, lane: bool, requested: bool) -> None:
+        """What the sender's own side decided before anything left.
+
+        A refusal at home is the end only where nothing stands in a lane; a hold that was passed
+        over unanswered, though the request left, is none of the steps that led there.
+        """
+        answers = {p.entry.hold for p in home if isinstance(p.entry, Approval)}
+        for placed in home:
+            match placed.entry:
+                case _ if self.ended is not None:
+                    return
+                case Hold() if not requested or placed.leaf in answers:
+                    self._holds(placed)
+                case Approval() as entry:
+                    self._approval(placed, entry, at_home=True)
+                case Refused_() as entry if not lane and entry.request is None:
+                    self._refused(placed, entry)
+
     def before_sending(self, placed: Placed) -> None:
-        """The sender's entries up to the request."""
-        if self.ended is not None:
+        """The sender's entries in its lane, up to the request."""
+        if self.ended is not None or self.request is not None:
             return
         match placed.entry:
-            case Request() if self.request is None:
+            case Request():
                 self.request = placed
-                self.state = Outcome.PENDING
-            case Hold() if self.request is None and self.hold is None:
-                self.hold = placed
-                self.state = Outcome.HELD
-            case Refused_() as entry if self.request is None and entry.request is None:
-                self.state, self.reason = Outcome.REFUSED, entry.reason
-                self.ended = placed
-            case _:
-                return
-        self.evidence.append(placed)
+                self.evidence.append(placed)
+            case Hold():
+                self._holds(placed)
+            case Refused_() as entry if entry.request is None and self.holds:
+                self._refused(placed, entry)
+
+    def now(self) -> None:
+        """Where the sender's own entries leave it."""
+        if self.ended is None:
+            waits = self.request is None and self.open_hold() is not None
+            self.state = Outcome.HELD if waits else Outcome.PENDING
+
+    def open_hold(self) -> Placed | None:
+        """The hold that nobody approved. Once there is a request, only the receiver's count."""
+        approved = {a.entry.hold for a in self.approvals if isinstance(a.entry, Approval)}
+        kind = Hold if self.request is None else Held
+        waiting = (h for h in self.holds if isinstance(h.entry, kind) and h.leaf not in approved)
+        return next(waiting, None)
 
     def by_receiver(self, placed: Placed) -> None:
         """The receiver's entries, each valid only after what it names."""
         entry = placed.entry
         if isinstance(entry, Approval):
-            self._approval(placed, entry)
+            self._approval(placed, entry, at_home=False)
             return
         if self.request is None or self.ended is not None:
             return
@@ -232,25 +281,47 @@ class _Reading:
                 self._end(placed, Outcome.NOT_EXECUTED, entry.reason)
             case Expired() if not self.accepted:
                 self._end(placed, Outcome.EXPIRED, None)
-            case Held() if not self.accepted and self.hold is None:
-                self.hold = placed
-                self.state = Outcome.HELD
+            case Held() if not self.accepted and self.state is Outcome.PENDING:
+                self._holds(placed)
+                return
             case Answer() if self.accepted:
                 self._answer(placed, entry)
             case _:
                 return
         self.evidence.append(placed)
 
-    def _approval(self, placed: Placed, entry: Approval) -> None:
-        open_ = self.hold is not None and not (self.approved or self.accepted or self.ended)
-        if not open_ or self.hold is None or entry.hold != self.hold.leaf:
+    def _holds(self, placed: Placed) -> None:
+        self.holds.append(placed)
+        self.state = Outcome.HELD
+        self.evidence.append(placed)
+
+    def _refused(self, placed: Placed, entry: Refused_) -> None:
+        self._end(placed, Outcome.REFUSED, entry.reason)
+        self.evidence.append(placed)
+
+    def _approval(self, placed: Placed, entry: Approval, *, at_home: bool) -> None:
+        """An answer counts once, of the role that is asked, in the log that answers the hold."""
+        hold = next((h for h in self.holds if h.leaf == entry.hold), None)
+        if hold is None or entry.hold in self.answered or self.accepted:
             return
+        asked = hold.entry
+        assert isinstance(asked, Hold | Held)
+        if isinstance(asked, Held):
+            in_place = hold.position.origin == placed.position.origin and self.ended is None
+        else:
+            # An answer may cross the word by which whoever asked gave up.
+            gave_up = self.state is Outcome.REFUSED
+            in_place = _is_home(hold.position) is at_home and (self.ended is None or gave_up)
+        if not in_place or entry.role != asked.role:
+            return
+        self.answered.add(entry.hold)
         self.evidence.append(placed)
         if entry.approved == "yes":
-            self.approved = True
-            self.state = Outcome.PENDING
-        else:
-            self._end(placed, Outcome.NOT_EXECUTED, "hold_rejected")
+            self.approvals.append(placed)
+            if self.ended is None and self.open_hold() is None:
+                self.state = Outcome.PENDING
+        elif isinstance(asked, Held):
+            self._end(placed, Outcome.NOT_EXECUTED, str(Reason.HOLD_REJECTED))
 
     def _answer(self, placed: Placed, entry: Answer) -> None:
         self.answer = placed

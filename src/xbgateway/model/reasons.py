@@ -228,7 +228,32 @@ _LAW: dict[Reason, Explanation] = {
     _R.POLICY_HOLD: Explanation(
         "FAILED_PRECONDITION",
         "A person has to decide before the transfer may go on.",
-        "Wait for the officer; ask for the exchange's state by its id.",
+        "Wait for the officer, then ask again with the same request id, or follow the operation.",
+    ),
+    _R.HOLD_REJECTED: Explanation(
+        "PERMISSION_DENIED",
+        "The officer who had to decide said no; nothing was done.",
+        "Ask the office whose role the error names for its reason.",
+    ),
+    _R.HOLD_EXPIRED: Explanation(
+        "PERMISSION_DENIED",
+        "Nobody decided within the term, which counts as no; nothing was done.",
+        "Ask the office whose role was named, then start again with a new request id.",
+    ),
+    _R.HOLD_WITHDRAWN: Explanation(
+        "ABORTED",
+        "Whoever asked withdrew the request while it waited for an officer.",
+        "Start again with a new request id.",
+    ),
+    _R.HOLD_ANSWERED: Explanation(
+        "FAILED_PRECONDITION",
+        "The hold is no longer open: it was decided, ran out or was withdrawn.",
+        "Look at it again; the decision stands.",
+    ),
+    _R.SELF_APPROVAL: Explanation(
+        "PERMISSION_DENIED",
+        "Whoever asked for a transfer does not decide on its hold.",
+        "Another officer of the role decides.",
     ),
     _R.POLICY_UNDEFINED: Explanation(
         "FAILED_PRECONDITION",

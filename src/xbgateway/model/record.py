@@ -6,7 +6,7 @@ commit, so a crash never leaves one without the other.
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from .duty import ConfirmDuty, KeepDuty
 from .entry import Entry
@@ -122,6 +122,60 @@ class KeepDecision:
     input_digest: str
     input: bytes
     decision: bytes
+
+
+@quick
+@dataclass(frozen=True, slots=True)
+class DropPart:
+    """A part of an exchange at rest that nobody needs any more."""
+
+    exchange: str
+    part: str
+
+
+HoldState = Literal["open", "approved", "rejected", "done"]
+
+
+@quick
+@dataclass(frozen=True, slots=True)
+class KeepHold:
+    """A hold is open: officers of this node decide on it (``here``), or the other side's."""
+
+    leaf: str  # of the hold or held entry
+    exchange: str
+    at: str
+    role: str
+    deadline: str
+    here: bool
+
+
+@quick
+@dataclass(frozen=True, slots=True)
+class MoveHold:
+    """A hold goes from one state to the next, or the record is ``Stale``: nobody answers twice.
+
+    ``approved`` and ``rejected`` wait for whoever asked to act on them. ``decision`` says who
+    decided and why, sealed under the exchange's key.
+    """
+
+    leaf: str
+    was: HoldState
+    state: HoldState
+    decision: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HoldRow:
+    """A hold as the store has it."""
+
+    leaf: str
+    exchange: str
+    at: str
+    role: str
+    deadline: str
+    here: bool
+    state: HoldState
+    decision: bytes | None
 
 
 @quick
@@ -257,6 +311,9 @@ Effect = (
     | KeepUntil
     | KeepDuty
     | ConfirmDuty
+    | DropPart
+    | KeepHold
+    | MoveHold
     | Erase
 )
 

@@ -181,10 +181,11 @@ def _freshness(moment: Moment, limit_s: int | None) -> str:
         return "elsewhere"
     if limit_s is None:
         return "unknown"
-    sent, now = instant(moment.sent_at), instant(moment.now)
-    if sent is None or now is None:
+    # What waited for a person was fresh or stale when it came.
+    sent, came = instant(moment.sent_at), instant(moment.admitted_at or moment.now)
+    if sent is None or came is None:
         return "stale"
-    return "fresh" if abs((now - sent).total_seconds()) <= limit_s else "stale"
+    return "fresh" if abs((came - sent).total_seconds()) <= limit_s else "stale"
 
 
 def _band(count: int | None, limit: int | None) -> str:

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from xbgateway.exchange.asking import HoldDecision
+from xbgateway.exchange.desk import HoldView, Officer
 from xbgateway.exchange.register_book import ChangeView, RecordView
 from xbgateway.exchange.registrar import Asked
 from xbgateway.exchange.stages import Finished, Submission
@@ -62,6 +64,10 @@ class ExchangeView(Protocol):
         """Fields that obligations removed, ``request:path`` or ``answer:path``."""
 
     @property
+    def answers(self) -> tuple[tuple[str, HoldDecision], ...]:
+        """Who of this node decided on holds of it: role and decision."""
+
+    @property
     def masked(self) -> tuple[str, ...]:
         """Fields that obligations masked."""
 
@@ -81,6 +87,15 @@ class Path(Protocol):
 
     async def get(self, party: str, exchange: str, auditor: bool) -> ExchangeView:
         """Raises ``Refused(EXCHANGE_UNKNOWN)`` also when it is another party's."""
+
+    def result(self, party: str, exchange: str) -> Finished | None:
+        """The stored result of a party's own exchange, once it has ended and until erased."""
+
+    async def withdraw(self, party: str, exchange: str) -> None:
+        """End a party's own exchange that waits for an officer here or over there, unsent.
+
+        Raises ``Refused(HOLD_ANSWERED)`` where nothing of the kind is open.
+        """
 
     async def list(
         self, party: str, page_size: int, before: Before | None
@@ -114,6 +129,23 @@ class DutyPath(Protocol):
         self, party: str, duty: str, role: str, officer: str, note: str, evidence: str
     ) -> TrackedDuty:
         """It was carried out. Raises ``Refused``."""
+
+
+class Desk(Protocol):
+    """Holds as officers of this node see them. Roles come before existence."""
+
+    def listed(
+        self, officer: Officer, answered: bool, after: Before | None, limit: int
+    ) -> Sequence[HoldView]:
+        """Holds of the officer's roles, oldest first, strictly after a given one."""
+
+    def get(self, officer: Officer, exchange: str) -> HoldView:
+        """Raises ``Refused``: ``ROLE_REQUIRED``, ``EXCHANGE_UNKNOWN``."""
+
+    async def decide(
+        self, officer: Officer, exchange: str, leaf: str, note: str, *, yes: bool
+    ) -> HoldView:
+        """Raises as :meth:`get`, and ``SELF_APPROVAL``, ``HOLD_ANSWERED``, ``HOLD_EXPIRED``."""
 
 
 class LogView(Protocol):

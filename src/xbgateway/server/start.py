@@ -17,11 +17,13 @@ from typing import Any
 
 import grpc
 import structlog
+from google.longrunning import operations_pb2
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from xbgateway.api.duties.v1 import duties_pb2, duties_pb2_grpc
 from xbgateway.api.exchange.v1 import exchange_pb2, exchange_pb2_grpc
+from xbgateway.api.holds.v1 import holds_pb2, holds_pb2_grpc
 from xbgateway.api.log.v1 import log_pb2, log_pb2_grpc
 from xbgateway.api.register.v1 import register_pb2, register_pb2_grpc
 from xbgateway.model import limits
@@ -31,13 +33,15 @@ from xbgateway.register import Catalogue
 from .credentials import Credentials
 from .duty_service import DutyService
 from .exchange_service import ExchangeService
+from .hold_service import HoldService
 from .identity import Identities
 from .inflight import LIMITS, InFlight, Work
 from .interceptors import Edge
 from .log_service import LogService
 from .loop import only_loop
+from .operations import Operations, add_operations
 from .pages import PageTokens
-from .ports import Changes, DutyPath, Logs, Path, Registers
+from .ports import Changes, Desk, DutyPath, Logs, Path, Registers
 from .proxy import Proxy
 from .reflection import Reflection
 from .refusals import Refusals
@@ -56,7 +60,10 @@ _LOG = log_pb2.DESCRIPTOR.services_by_name["LogService"]
 _REGISTER = register_pb2.DESCRIPTOR.services_by_name["RegisterService"]
 _HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"]
 _REFLECTION = reflection_pb2.DESCRIPTOR.services_by_name["ServerReflection"]
-_SERVICES = (_EXCHANGE.full_name, _LOG.full_name, _DUTY.full_name, _REGISTER.full_name)
+_HOLDS = holds_pb2.DESCRIPTOR.services_by_name["HoldService"]
+_OPERATIONS = operations_pb2.DESCRIPTOR.services_by_name["Operations"]
+_OWN = (_EXCHANGE, _LOG, _DUTY, _REGISTER, _HOLDS, _OPERATIONS)
+_SERVICES = tuple(service.full_name for service in _OWN)
 _OPTIONS = (
     # A second process on the same port fails loudly instead of taking half the calls (pitfall 1).
     ("grpc.so_reuseport", 0),
@@ -76,10 +83,7 @@ def _paths(service: Any, work: Work) -> dict[str, Work]:
 def _works() -> dict[str, Work]:
     """The class of every method that the node itself has; all others are exchanges."""
     works = {
-        **_paths(_EXCHANGE, Work.READ),
-        **_paths(_LOG, Work.READ),
-        **_paths(_DUTY, Work.READ),
-        **_paths(_REGISTER, Work.READ),
+        **{path: work for service in _OWN for path, work in _paths(service, Work.READ).items()},
         **_paths(_HEALTH, Work.FREE),
         **_paths(_REFLECTION, Work.FREE),
     }
@@ -125,6 +129,7 @@ class Server:
         credentials: Credentials,
         identities: Identities,
         path: Path,
+        desk: Desk,
         logs: Logs,
         duties: DutyPath,
         registers: Registers,
@@ -151,6 +156,10 @@ class Server:
         pages = PageTokens(page_key)
         exchanges = ExchangeService(identities, path, pages)
         exchange_pb2_grpc.add_ExchangeServiceServicer_to_server(exchanges, self._clients)
+        holds = HoldService(identities, desk, pages)
+        holds_pb2_grpc.add_HoldServiceServicer_to_server(holds, self._clients)
+        operations = Operations(identities, path, pages, options.errors_page)
+        add_operations(operations, self._clients)
         entries = LogService(identities, path, logs, self._draining)
         log_pb2_grpc.add_LogServiceServicer_to_server(entries, self._clients)
         duty_service = DutyService(identities, duties, pages)

@@ -126,6 +126,8 @@ def of_finished(finished: Finished, language: str, page: str) -> Failure:
         metadata["rules"] = ",".join(finding.rule for finding in findings)
     if finished.reason is not None and finished.reason != reason:
         metadata["detail"] = finished.reason
+    if finished.hold is not None:
+        metadata |= _waits_for(finished)
     told = _Told(
         code=_code_of(finished, reason),
         reason=reason,
@@ -147,9 +149,18 @@ def exchange_trailers(finished: Finished) -> Trailers:
     return (
         ("xb-exchange-id", finished.exchange),
         ("xb-outcome", str(finished.outcome)),
+        *((f"xb-{key}", value) for key, value in _waits_for(finished).items()),
         *_fields("xb-dropped-fields", finished.dropped),
         *_fields("xb-masked-fields", finished.masked),
     )
+
+
+def _waits_for(finished: Finished) -> dict[str, str]:
+    """Whom a held exchange waits for, until when, and under which name to follow it."""
+    if finished.hold is None:
+        return {}
+    hold, operation = finished.hold, f"operations/{finished.exchange}"
+    return {"role": hold.role, "deadline": hold.deadline, "operation": operation}
 
 
 def _fields(key: str, paths: tuple[str, ...]) -> Trailers:

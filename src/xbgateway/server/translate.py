@@ -4,6 +4,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from xbgateway.api.exchange.v1 import exchange_pb2 as wire
 from xbgateway.api.log.v1 import log_pb2
+from xbgateway.exchange.asking import HoldDecision
 from xbgateway.exchange.stages import Finished
 from xbgateway.model import limits
 from xbgateway.model.clock import instant, parse_instant
@@ -55,6 +56,19 @@ def exchange_of(view: ExchangeView) -> wire.Exchange:
         entries=[_position(placed) for placed in view.state.evidence],
         dropped_fields=view.dropped,
         masked_fields=view.masked,
+        answers=[_answer(role, said) for role, said in view.answers],
+    )
+
+
+def _answer(role: str, said: HoldDecision) -> wire.HoldAnswer:
+    decide_time = Timestamp()
+    decide_time.FromDatetime(parse_instant(said.at))
+    return wire.HoldAnswer(
+        role=role,
+        approved=said.approved,
+        officer=said.officer,
+        note=said.note,
+        decide_time=decide_time,
     )
 
 

@@ -12,18 +12,21 @@ from xbgateway.model.record import (
     AlreadyOpen,
     Count,
     CountSubjects,
+    DropPart,
     Effect,
     Erase,
     ForgetSubjects,
     KeepChange,
     KeepDecision,
     KeepFacts,
+    KeepHold,
     KeepKey,
     KeepPart,
     KeepRegister,
     KeepRevision,
     KeepStanding,
     KeepUntil,
+    MoveHold,
     MovePending,
     OpenExchange,
     ReleaseBeside,
@@ -43,8 +46,9 @@ def exchange_key(exchange: str) -> bytes:
 def check(connection: apsw.Connection, effects: tuple[Effect, ...]) -> None:
     """Everything that may refuse, before anything is written: one refusal harms no neighbour.
 
-    Raises ``AlreadyOpen`` for a request id that is taken and ``Stale`` for a counter or a set of
-    subjects that has left the band of the decision; ``Refused`` as :func:`duties.check` does.
+    Raises ``AlreadyOpen`` for a request id that is taken, ``Stale`` for a counter or a set of
+    subjects that has left the band of the decision and for a hold that has moved; ``Refused`` as
+    :func:`duties.check` does.
     """
     for effect in effects:
         if isinstance(effect, OpenExchange):
@@ -64,6 +68,16 @@ def check(connection: apsw.Connection, effects: tuple[Effect, ...]) -> None:
             of, since, joining = (effect.kind, effect.scope), effect.since, effect.subjects
             if subjects.after(connection, *of, since, joining) > effect.most:
                 raise Stale
+        elif isinstance(effect, MoveHold):
+            _check_hold(connection, effect)
+
+
+def _check_hold(connection: apsw.Connection, move: MoveHold) -> None:
+    row = connection.execute(
+        "SELECT state FROM holds WHERE leaf = ?", (bytes.fromhex(move.leaf),)
+    ).fetchone()
+    if row is None or row[0] != move.was:
+        raise Stale
 
 
 def counter(connection: apsw.Connection, count: Count) -> int:
@@ -142,6 +156,21 @@ _INSERTS: dict[type[Any], tuple[str, Callable[[Any], tuple[Any, ...]]]] = {
         ),
     ),
     KeepDuty: (duties.INSERT, duties.row),
+    DropPart: (
+        "DELETE FROM parts WHERE exchange = ? AND part = ?",
+        lambda e: (exchange_key(e.exchange), e.part),
+    ),
+    KeepHold: (
+        "INSERT INTO holds VALUES (?, ?, ?, ?, ?, ?, 'open', NULL)",
+        lambda e: (
+            *(bytes.fromhex(e.leaf), exchange_key(e.exchange), e.at, e.role, e.deadline),
+            int(e.here),
+        ),
+    ),
+    MoveHold: (
+        "UPDATE holds SET state = ?, decision = coalesce(?, decision) WHERE leaf = ?",
+        lambda e: (e.state, e.decision, bytes.fromhex(e.leaf)),
+    ),
     ReleaseBeside: (
         "DELETE FROM beside WHERE exchange = ?",
         lambda e: (exchange_key(e.exchange),),
@@ -166,10 +195,11 @@ _ERASE = (
 _ERASE_EVIDENCE = (
     "UPDATE exchanges SET key = NULL, payload_until = NULL WHERE id = ?",
     "DELETE FROM facts WHERE exchange = ?",
+    "UPDATE holds SET decision = NULL WHERE exchange = ?",
 )
 # What somebody in the same transaction may ask for is written at once; all else at its end, in
 # this order: rows before what changes them, erasing last.
-_AT_ONCE = (OpenExchange, Count)
+_AT_ONCE = (OpenExchange, Count, MoveHold)
 LATER = tuple(
     dict.fromkeys(
         (
@@ -196,7 +226,7 @@ def apply(connection: apsw.Connection, later: Later, effect: Effect, logs: dict[
                 later(sql, (key,))
         case ConfirmDuty():
             duties.confirm(connection, effect)
-        case OpenExchange() | Count():
+        case OpenExchange() | Count() | MoveHold():
             sql, values = _INSERTS[type(effect)]
             connection.execute(sql, values(effect))
         case CountSubjects():

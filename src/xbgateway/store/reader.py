@@ -1,8 +1,9 @@
 """Read-only questions to the store. Each call opens a snapshot of its own; nothing is held."""
 
+import json
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import cast
 from uuid import UUID
@@ -13,19 +14,25 @@ from xbgateway.model.entry import Entry, decode, leaf_hex
 from xbgateway.model.errors import Refused
 from xbgateway.model.origins import parse
 from xbgateway.model.outcome import Placed, Position
-from xbgateway.model.record import Group, KeepChange, MirrorItem, Pending
+from xbgateway.model.record import (
+    Group,
+    HoldRow,
+    HoldState,
+    MirrorItem,
+    Pending,
+)
 
 from . import subjects
 from .logs import tile_rows
+from .register_rows import RegisterRows
 from .schema import INDEX_BITS
 
 # A read takes milliseconds and is broken off first; what hangs for longer must not hold up a stop.
 _CLOSE_WAIT_S = 1.0
 _INDEX_MASK = (1 << INDEX_BITS) - 1
-_CHANGE = "version, at, node, kind, id, event, change, officer, request, refused"
 
 
-class Reader:
+class Reader(RegisterRows):
     """A read-only view of one store file; one connection per thread that asks."""
 
     def __init__(self, path: Path) -> None:
@@ -239,6 +246,38 @@ class Reader:
         )
         return found[0][0] if found else None  # type: ignore[return-value]
 
+    def hold(self, leaf: str) -> HoldRow | None:
+        """A hold by the leaf of its entry."""
+        found = self._rows("SELECT * FROM holds WHERE leaf = ?", bytes.fromhex(leaf))
+        return _hold(found[0]) if found else None
+
+    def holds_of(self, exchange: str) -> list[HoldRow]:
+        """Every hold of an exchange, in order."""
+        sql = "SELECT * FROM holds WHERE exchange = ? ORDER BY at, leaf"
+        return [_hold(row) for row in self._rows(sql, UUID(exchange).bytes)]
+
+    def holds_in(self, *states: HoldState) -> list[HoldRow]:
+        """Every hold in one of these states, in order."""
+        rows = self._rows(
+            "SELECT * FROM holds WHERE state <> 'done'"
+            " AND state IN (SELECT value FROM json_each(?)) ORDER BY at, leaf",
+            json.dumps(states),
+        )
+        return [_hold(row) for row in rows]
+
+    def holds_for(
+        self, roles: Sequence[str], answered: bool, after: tuple[str, str] | None, limit: int
+    ) -> list[HoldRow]:
+        """Holds that officers of this node decide, oldest first, strictly after a given one."""
+        at, leaf = after or ("", "")
+        rows = self._rows(
+            "SELECT * FROM holds WHERE here = 1 AND role IN (SELECT value FROM json_each(?))"
+            " AND CASE WHEN ? THEN decision IS NOT NULL ELSE state = 'open' END"
+            " AND (at, leaf) > (?, ?) ORDER BY at, leaf LIMIT ?",
+            *(json.dumps(list(roles)), answered, at, bytes.fromhex(leaf), limit),
+        )
+        return [_hold(row) for row in rows]
+
     def facts(self, exchange: str, digest: str) -> bytes | None:
         """Sealed facts of one decision of an exchange."""
         found = self._rows(
@@ -281,49 +320,6 @@ class Reader:
         found = self._rows("SELECT files FROM revisions WHERE id = ?", bytes.fromhex(revision))
         return found[0][0] if found else None  # type: ignore[return-value]
 
-    def register(self) -> tuple[str, bytes] | None:
-        """The newest base document and its version, apart from the changes since."""
-        found = self._rows("SELECT version, document FROM registers ORDER BY n DESC LIMIT 1")
-        return found[0] if found else None  # type: ignore[return-value]
-
-    def register_as_of(self, at: str) -> tuple[str, bytes] | None:
-        """The base document that was in use at an instant, and its version."""
-        found = self._rows(
-            "SELECT version, document FROM registers WHERE at <= ? ORDER BY n DESC LIMIT 1", at
-        )
-        return found[0] if found else None  # type: ignore[return-value]
-
-    def changes_in_use(self) -> list[bytes]:
-        """The documents of every register change that counts, in their order."""
-        sql = "SELECT change FROM register_changes WHERE refused IS NULL ORDER BY n"
-        return [change for (change,) in self.connection().execute(sql)]
-
-    def changes(
-        self, kind: str | None, record_id: str | None, before: int | None, limit: int
-    ) -> list[tuple[int, KeepChange]]:
-        """Changes with their numbers, newest first: of one record, one kind, or of all."""
-        rows = self.connection().execute(
-            f"SELECT n, {_CHANGE} FROM register_changes WHERE (?1 IS NULL OR kind = ?1)"  # noqa: S608 - our columns
-            " AND (?2 IS NULL OR id = ?2) AND (?3 IS NULL OR n < ?3) ORDER BY n DESC LIMIT ?4",
-            (kind, record_id, before, limit),
-        )
-        return [(row[0], KeepChange(*row[1:])) for row in rows]
-
-    def change_asked(self, request: str) -> KeepChange | None:
-        """The change that a request id was taken by."""
-        sql = f"SELECT {_CHANGE} FROM register_changes WHERE request = ?"  # noqa: S608 - our columns
-        row = self.connection().execute(sql, (request,)).fetchone()
-        return KeepChange(*row) if row else None
-
-    def change_as_of(self, kind: str, record_id: str, at: str) -> KeepChange | None:
-        """The last change of a record that was in use at an instant."""
-        sql = (
-            f"SELECT {_CHANGE} FROM register_changes WHERE kind = ? AND id = ? AND at <= ?"  # noqa: S608 - our columns
-            " AND refused IS NULL ORDER BY n DESC LIMIT 1"
-        )
-        row = self.connection().execute(sql, (kind, record_id, at)).fetchone()
-        return KeepChange(*row) if row else None
-
     def waiting_in(self, origin: str) -> list[int]:
         """Indexes of the entries of one log that wait for this node, in order."""
         row = self._row(origin)
@@ -344,6 +340,14 @@ class Reader:
 def _position(origins: dict[int, str], pos: int) -> Position:
     origin = origins[pos >> INDEX_BITS]
     return Position(origin, parse(origin).writer, pos & _INDEX_MASK)
+
+
+def _hold(row: tuple[object, ...]) -> HoldRow:
+    leaf, exchange, at, role, deadline, here, state, decision = cast(
+        "tuple[bytes, bytes, str, str, str, int, HoldState, bytes | None]", row
+    )
+    there = str(UUID(bytes=exchange))
+    return HoldRow(leaf.hex(), there, at, role, deadline, bool(here), state, decision)
 
 
 def _read(entry: bytes) -> Entry | None:

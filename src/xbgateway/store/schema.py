@@ -179,6 +179,21 @@ MIGRATIONS: tuple[str, ...] = (
     ) STRICT;
     CREATE INDEX register_changes_record ON register_changes (kind, id, n);
     """,
+    # Holds: who decides, until when, and whether somebody has.
+    """
+    CREATE TABLE holds (
+        leaf BLOB PRIMARY KEY,        -- of the entry that asks
+        exchange BLOB NOT NULL,
+        at TEXT NOT NULL,
+        role TEXT NOT NULL,
+        deadline TEXT NOT NULL,
+        here INTEGER NOT NULL,        -- 1: officers of this node decide
+        state TEXT NOT NULL,          -- open; approved, rejected: to be acted on; done
+        decision BLOB                 -- who and why, sealed under the exchange's key
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX holds_state ON holds (state, at) WHERE state <> 'done';
+    CREATE INDEX holds_exchange ON holds (exchange);
+    """,
 )
 
 

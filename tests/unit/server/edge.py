@@ -213,11 +213,13 @@ async def serving(
     services, book = catalogue(known), FakeRegisters()
     troubles: list[GatewayError] = []
     peers = {"peers_address": "127.0.0.1:0"} if peer_services else {}
+    desk: Any = None  # nobody here is an officer
     server = Server(
         ServerOptions(**{"clients_address": "127.0.0.1:0", **peers, **options}),
         credentials=credentials,
         identities=identities(material, trust, known, token_required=token_required),
         path=path,
+        desk=desk,
         logs=logs,
         duties=duties,
         registers=book,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
+from xbgateway.exchange.asking import HoldDecision
 from xbgateway.exchange.stages import Finished, Submission
 from xbgateway.model.duty import DutyState, TrackedDuty
 from xbgateway.model.entry import Attempts, Refused_, decode, leaf_hex
@@ -31,12 +32,13 @@ class View:
     at: str = "2026-11-22T08:00:00.000Z"
     dropped: tuple[str, ...] = ()
     masked: tuple[str, ...] = ()
+    answers: tuple[tuple[str, HoldDecision], ...] = ()
 
 
 def state(outcome: Outcome, evidence: tuple[Placed, ...] = ()) -> State:
     return State(
         outcome=outcome, reason=None, accepted=False, failed=False, finished=False,
-        request=None, evidence=evidence, anomalies=(),
+        request=None, hold=None, approvals=(), evidence=evidence, anomalies=(),
     )  # fmt: skip
 
 
@@ -56,6 +58,7 @@ class FakePath:
         self.finished: list[Submission] = []
         self.accepted: dict[tuple[str, str], str] = {}
         self.views: dict[str, View] = {}
+        self.results: dict[str, Finished] = {}
         self._tasks: set[asyncio.Task[Finished]] = set()
 
     async def call(self, submission: Submission) -> Finished:
@@ -91,6 +94,12 @@ class FakePath:
         page = rest[:page_size]
         more = len(rest) > page_size
         return page, (page[-1].at, page[-1].exchange) if more else None
+
+    def result(self, party: str, exchange: str) -> Finished | None:
+        return self.results.get(exchange) if self.views[exchange].sender == party else None
+
+    async def withdraw(self, party: str, exchange: str) -> None:
+        raise Refused(Reason.HOLD_ANSWERED, f"nothing of {party} is open", exchange_id=exchange)
 
     async def receipt(
         self, party: str, exchange: str, auditor: bool

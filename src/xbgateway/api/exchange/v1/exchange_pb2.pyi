@@ -169,6 +169,7 @@ class Exchange(_message.Message):
     ENTRIES_FIELD_NUMBER: _builtins.int
     DROPPED_FIELDS_FIELD_NUMBER: _builtins.int
     MASKED_FIELDS_FIELD_NUMBER: _builtins.int
+    ANSWERS_FIELD_NUMBER: _builtins.int
     exchange_id: _builtins.str
     outcome: Global___Outcome.ValueType
     reason: _builtins.str
@@ -188,6 +189,10 @@ class Exchange(_message.Message):
 
     @_builtins.property
     def masked_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def answers(self) -> _containers.RepeatedCompositeFieldContainer[Global___HoldAnswer]:
+        """What officers of this node decided on its holds, until that is erased."""
+
     def __init__(
         self,
         *,
@@ -203,14 +208,50 @@ class Exchange(_message.Message):
         entries: _abc.Iterable[Global___EntryPosition] | None = ...,
         dropped_fields: _abc.Iterable[_builtins.str] | None = ...,
         masked_fields: _abc.Iterable[_builtins.str] | None = ...,
+        answers: _abc.Iterable[Global___HoldAnswer] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "dropped_fields", b"dropped_fields", "entries", b"entries", "exchange_id", b"exchange_id", "masked_fields", b"masked_fields", "method", b"method", "outcome", b"outcome", "purpose", b"purpose", "reason", b"reason", "recipient", b"recipient", "sender", b"sender", "service", b"service"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "create_time", b"create_time", "dropped_fields", b"dropped_fields", "entries", b"entries", "exchange_id", b"exchange_id", "masked_fields", b"masked_fields", "method", b"method", "outcome", b"outcome", "purpose", b"purpose", "reason", b"reason", "recipient", b"recipient", "sender", b"sender", "service", b"service"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Exchange: _TypeAlias = Exchange  # noqa: Y015
+
+@_typing.final
+class HoldAnswer(_message.Message):
+    """Who decided on a hold, and why. It stands in no log and never leaves this node."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROLE_FIELD_NUMBER: _builtins.int
+    APPROVED_FIELD_NUMBER: _builtins.int
+    OFFICER_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    DECIDE_TIME_FIELD_NUMBER: _builtins.int
+    role: _builtins.str
+    approved: _builtins.bool
+    officer: _builtins.str
+    """Party and person: "mo.fss/officer-1"."""
+    note: _builtins.str
+    @_builtins.property
+    def decide_time(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        role: _builtins.str = ...,
+        approved: _builtins.bool = ...,
+        officer: _builtins.str = ...,
+        note: _builtins.str = ...,
+        decide_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["decide_time", b"decide_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approved", b"approved", "decide_time", b"decide_time", "note", b"note", "officer", b"officer", "role", b"role"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HoldAnswer: _TypeAlias = HoldAnswer  # noqa: Y015
 
 @_typing.final
 class EntryPosition(_message.Message):
