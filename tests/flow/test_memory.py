@@ -92,6 +92,7 @@ async def test_mirrored_entries_are_acted_on_a_bounded_number_at_a_time(
         callers = [asyncio.create_task(w.submit("zhuhai", query())) for _ in range(30)]
         reader = w.nodes["macao"].core.store.reader
         await until(lambda: len(list(reader.waiting())) == 30)
+        await until(lambda: len(service.asked) == 4)
         await asyncio.sleep(0.05)
         assert len(service.asked) == 4
         go_on.set()

@@ -1,5 +1,6 @@
 """What the store says of registers: base documents and the changes since, now or as of a time."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,15 +11,15 @@ from xbgateway.model.record import KeepChange
 _CHANGE = "version, at, node, kind, id, event, change, officer, request, refused"
 
 
-class RegisterRows:
+class RegisterRows(ABC):
     """The part of :class:`Reader` that asks about registers."""
 
+    @abstractmethod
     def connection(self) -> apsw.Connection:
         """The read-only connection of the calling thread."""
-        raise NotImplementedError
 
-    def _rows(self, sql: str, *values: object) -> Sequence[Any]:
-        raise NotImplementedError
+    @abstractmethod
+    def _rows(self, sql: str, *values: object) -> Sequence[Any]: ...
 
     def register(self) -> tuple[str, bytes] | None:
         """The newest base document and its version, apart from the changes since."""
