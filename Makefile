@@ -4,8 +4,8 @@ export PATH := $(CURDIR)/.venv/bin:$(HOME)/go/bin:$(PATH)
 INSTALLED := pyproject.toml hatch_build.py requirements/lock.txt scripts/setup.sh \
 	$(wildcard native/*.go native/go.* native/build.py)
 TESTS ?= tests
-# One by one, since some measure time; WORKERS=2 takes modules side by side (conftest.py).
-WORKERS ?= 0
+# Modules side by side, what measures time one by one (conftest.py); WORKERS=0: all one by one.
+WORKERS ?= 2
 PYTEST := pytest -n $(WORKERS) --no-loadscope-reorder
 
 .PHONY: help demo demo-up test test-long check bench protos docs lock clean

@@ -29,7 +29,7 @@ import data.xb.mo.institutions
 import data.xb.mo.processing
 import data.xb.mo.transfer
 
-denials := union({
+denied := union({
 	consent.deny,
 	contract.deny,
 	export.deny,
@@ -48,7 +48,7 @@ denials := union({
 	transfer.deny,
 })
 
-asked := union({
+held := union({
 	consent.hold,
 	contract.hold,
 	export.hold,
@@ -66,7 +66,7 @@ asked := union({
 	transfer.hold,
 })
 
-warnings := union({
+warned := union({
 	consent.warn,
 	contract.warn,
 	export.warn,
@@ -84,7 +84,7 @@ warnings := union({
 	transfer.warn,
 })
 
-waivers := union({
+waived := union({
 	consent.waive,
 	contract.waive,
 	export.waive,
@@ -102,7 +102,7 @@ waivers := union({
 	transfer.waive,
 })
 
-obliged := union({
+duties_of_rules := union({
 	consent.oblige,
 	contract.oblige,
 	export.oblige,
@@ -120,9 +120,36 @@ obliged := union({
 	transfer.oblige,
 })
 
+# How a rule takes effect (table rule_modes): in full, as a warning, or not at all.
+mode(rule) := object.get(tables.current.rule_modes, rule, "enforce")
+
+in_mode(findings, wanted) := {one | some one in findings; mode(one.rule) == wanted}
+
+denials := in_mode(denied, "enforce")
+
+# The roles that are really asked; GW-APPR-1 watches over them.
+asked := in_mode(held, "enforce")
+
 holds contains finding if {
 	some finding in asked
 	not finding.role in input.t.approvals
+}
+
+warnings := in_mode(warned, "enforce") | in_mode(((denied | held) | warned), "warn")
+
+waivers := waived - in_mode(waived, "observe")
+
+observed := in_mode((((denied | held) | warned) | waived), "observe")
+
+# Fields go whatever the mode: the other rules have looked at what would really travel.
+obliged contains duty if {
+	some duty in duties_of_rules
+	not mode(duty.rule) == "observe"
+}
+
+obliged contains duty if {
+	some duty in duties_of_rules
+	duty.verb in {"drop", "mask"}
 }
 
 default verdict := "deny"
@@ -214,6 +241,7 @@ decision := {
 	"holds": sorted(holds),
 	"warns": sorted(warnings),
 	"waives": sorted(waivers),
+	"observes": sorted(observed),
 	"obligations": {
 		"drop": drops,
 		"mask": masks,

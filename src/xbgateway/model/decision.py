@@ -17,7 +17,7 @@ VERBS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One rule that denies, holds, warns or waives: its source, its text in four languages."""
+    """What one rule says (denies, holds, warns, waives): its source, its text in four languages."""
 
     rule: str
     article: str
@@ -69,3 +69,4 @@ class Decision:
     decision_digest: str  # hex SHA-256 of the canonical decision document
     duties: tuple[Duty, ...] = ()  # sorted by verb, who, about, unit
     waivers: tuple[Finding, ...] = ()  # rules by which others were not applied
+    observed: tuple[Finding, ...] = ()  # of rules that only observe: on record, without effect

@@ -64,6 +64,7 @@ def check_directory(directory: Path, engine: Engine, opa: str | None = None) -> 
         return report
     complete = _complete(files, report.revision, known)
     _note(report, "rules, texts and fixtures belong together", complete)
+    _note(report, "modes are of rules that there are", _modes(report.revision))
     _note(report, "packages are whole", lint.incomplete_packages(files))
     _note(report, "strict negation", lint.imports(files))
     if opa is None:
@@ -107,6 +108,13 @@ def _complete(files: Files, revision: Revision, known: list[fixtures.Case]) -> I
     for rule, text in sorted(load_texts(files).items()):
         if rule not in fired:
             yield Problem(text.file, text.line, f"{rule} has a text but no rule")
+
+
+def _modes(revision: Revision) -> Iterator[Problem]:
+    """A mode is of a rule that there is."""
+    for row in revision.tables.rows:
+        if row.table == "rule_modes" and row.values["rule"] not in revision.texts:
+            yield _located(row.refuse(f"there is no rule {row.values['rule']}"))
 
 
 def acts(case: fixtures.Case) -> bool:

@@ -9,12 +9,13 @@ from typing import Literal
 from xbgateway.model.decision import Decision, Finding
 
 Language = Literal["zh-Hant", "zh-Hans", "pt", "en"]
-Effect = Literal["deny", "hold", "warn", "waive"]
+Effect = Literal["deny", "hold", "warn", "waive", "observe"]
 
 VERDICTS = {
     "allow": {"en": "allowed", "pt": "autorizado", "zh-Hant": "准予", "zh-Hans": "准予"},
     "deny": {"en": "denied", "pt": "recusado", "zh-Hant": "不准", "zh-Hans": "不准"},
     "hold": {"en": "held", "pt": "suspenso", "zh-Hant": "暫緩", "zh-Hans": "暂缓"},
+    "observe": {"en": "observed", "pt": "observado", "zh-Hant": "觀察", "zh-Hans": "观察"},
     "waive": {"en": "waived", "pt": "dispensado", "zh-Hant": "豁免", "zh-Hans": "豁免"},
     "warn": {"en": "warning", "pt": "aviso", "zh-Hant": "提示", "zh-Hans": "提示"},
 }
@@ -39,12 +40,13 @@ class Explained:
 
 
 def explain(decision: Decision, language: Language = "en") -> list[Explained]:
-    """Every finding of a decision, denials first, then holds, warnings and waivers."""
+    """Every finding of a decision, denials first, then holds, warnings, waivers, observed ones."""
     return [
         *(_explained("deny", one, language) for one in decision.denials),
         *(_explained("hold", one, language) for one in decision.holds),
         *(_explained("warn", one, language) for one in decision.warnings),
         *(_explained("waive", one, language) for one in decision.waivers),
+        *(_explained("observe", one, language) for one in decision.observed),
     ]
 
 

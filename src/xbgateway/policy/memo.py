@@ -168,6 +168,7 @@ def _read(document: dict[str, Any], input_digest: str, decision_digest: str) -> 
         decision_digest=decision_digest,
         duties=tuple(map(_duty, duties.get("duties", ()))),
         waivers=_findings(document.get("waives", [])),
+        observed=_findings(document.get("observes", [])),
     )
 
 

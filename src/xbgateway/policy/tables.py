@@ -41,6 +41,7 @@ NAMES = (
     "required_terms",
     "retention_maxima",
     "roles",
+    "rule_modes",
     "social_bodies",
     "thresholds",
 )
@@ -207,6 +208,7 @@ def _edition(rows: Sequence[Row]) -> dict[str, Any]:
         },
         "required_terms": _sorted_lists(rows, "required_terms", "of", "term"),
         "roles": _single(rows, "roles", "role", "authority"),
+        "rule_modes": _single(rows, "rule_modes", "rule", "mode"),
         "social_bodies": _social_bodies(rows),
         "special_fields": {
             special: sorted(

@@ -94,6 +94,7 @@ def decision_of(decision: Decision, finished: Finished) -> wire.Decision:
             *(_finding(finding, "deny") for finding in decision.denials),
             *(_finding(finding, "hold") for finding in decision.holds),
             *(_finding(finding, "warn") for finding in decision.warnings),
+            *(_finding(finding, "observe") for finding in decision.observed),
         ],
         dropped_fields=finished.dropped,
         masked_fields=finished.masked,

@@ -347,7 +347,7 @@ class Finding(_message.Message):
     rule: _builtins.str
     article: _builtins.str
     effect: _builtins.str
-    """deny, hold or warn."""
+    """deny, hold, warn or observe (a rule that is only watched)."""
     @_builtins.property
     def text(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Text by language tag: zh-Hant, zh-Hans, pt, en."""
