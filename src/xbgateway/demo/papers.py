@@ -4,7 +4,7 @@ Filing numbers count from a given day, so the demo works on any day; nobody file
 ``register.py`` has the parties, datasets and scenarios that these are for.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -116,7 +116,7 @@ def _handling(today: date, purposes: Sequence[str], parties: Sequence[str]) -> l
     ]
 
 
-def applications(today: date, scenarios: Sequence[Record]) -> Iterator[Record]:
+def applications(today: date, scenarios: Iterable[Record]) -> Iterator[Record]:
     """An approved application for each scenario: whoever receives something in it may have it."""
     for number, scenario in enumerate(scenarios, start=301):
         yield {

@@ -1,7 +1,8 @@
 """The register document of the demo: real institutions' roles, invented instruments.
 
 Everything the law asks for stands here, so the demo cases are allowed, and one scenario
-(``SC-POL-EXPIRED``) leans on an assessment whose term is over, so it is refused. Dates count from
+(``SC-POL-EXPIRED``) leans on an assessment whose term is over, so it is refused; for another
+(``SC-POL-NEW``) nobody applied yet, so a person has to decide. Dates count from
 a given day, so the demo works on any day. Filing numbers, contracts and assessments are synthetic;
 nobody filed or approved them. Keys come in as parameters; this module makes none.
 """
@@ -18,6 +19,7 @@ HENGQIN = "cn.hengqin.window"
 ZHUHAI = "cn.zhuhai.hrss"
 FUND = "mo.fss"
 WELFARE = "mo.ias"
+NOT_APPLIED_FOR = "SC-POL-NEW"
 EXCHANGING = (ZHUHAI, HENGQIN, FUND, WELFARE)
 PURPOSES = (
     *("CONTRIB_QUERY", "CONTRIB_CERT", "PROOF_OF_LIFE"),
@@ -107,7 +109,7 @@ def demo_register(
         "scenarios": scenarios,
         "instruments": [
             *papers.instruments(today, PURPOSES, EXCHANGING),
-            *papers.applications(today, scenarios),
+            *papers.applications(today, (one for one in scenarios if one["id"] != NOT_APPLIED_FOR)),
         ],
     }
 
@@ -309,6 +311,7 @@ def _scenarios() -> list[Record]:
             log_days=1096,
         ),
         _scenario("SC-POL", life, proof, counters, days=400, log_days=1827),
+        _scenario(NOT_APPLIED_FOR, life, proof, counters, days=400, log_days=1827),
         _scenario(
             "SC-POL-EXPIRED",
             life,

@@ -1,4 +1,4 @@
-"""The story of the demo: five scenes at a counter, told on the terminal with real exchanges.
+"""The story of the demo: six scenes at a counter, told on the terminal with real exchanges.
 
 Each scene is a function that calls the gateway as a service system would, through the SDK, and
 says what happened and why. Scenes check what they claim; a scene that does not hold ends the story
@@ -16,13 +16,14 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from xbgateway.api.exchange.v1.exchange_pb2 import CallResponse
 from xbgateway.api.socialsecurity.v1 import contribution_pb2 as c
 from xbgateway.api.socialsecurity.v1 import contribution_pb2_grpc, life_pb2, life_pb2_grpc
 from xbgateway.client import Gateway, GatewayCallError, Receipt
 from xbgateway.demo.cluster import Cluster
 from xbgateway.demo.people import Person
 from xbgateway.demo.population import cached
-from xbgateway.demo.register import HENGQIN, ZHUHAI
+from xbgateway.demo.register import HENGQIN, NOT_APPLIED_FOR, ZHUHAI
 
 _SEED = 1
 
@@ -156,6 +157,42 @@ async def refusal(stage: Stage) -> None:
     raise DidNotHold("the law should have refused this transfer")
 
 
+async def held(stage: Stage) -> None:
+    """What the law leaves to a person waits for that person, sealed, and then goes on."""
+    person = next(iter(cached(_SEED).macao_pensioners()))
+    stage.say("A new counter sends the same attestation, but nobody applied for its data yet.")
+    stub = life_pb2_grpc.ProofOfLifeServiceStub(stage.agency.channel())
+    try:
+        await stage.agency.call(
+            stub.SubmitAttestation,
+            _attestation(person),
+            purpose="PROOF_OF_LIFE",
+            scenario=NOT_APPLIED_FOR,
+        )
+    except GatewayCallError as error:
+        exchange = error.metadata.get("exchange_id", "")
+        stage.show("reason", error.reason)
+        stage.show("rule", f"{error.metadata.get('rule', '')}, role {error.metadata['role']}")
+        stage.show("deadline", error.metadata["deadline"])
+        stage.claim(error.reason == "POLICY_HOLD", "held: nothing has left Zhuhai")
+    else:
+        raise DidNotHold("the law should have held this transfer")
+    async with stage.cluster.connect(ZHUHAI, system="officer-7", roles=("cdo",)) as officer:
+        waiting = await officer.holds.get(exchange)
+        stage.show("on the desk", f"{waiting.purpose} for {waiting.recipient}; no content")
+        await officer.holds.approve(exchange, "file 12/2026")
+    stage.say(
+        "The chief data officer approves, and law is asked again on the facts of that moment."
+    )
+    operation = await stage.agency.operations.wait(exchange)
+    response = CallResponse()
+    stage.claim(
+        operation.done and operation.response.Unpack(response), "allowed now, delivered, answered"
+    )
+    answer = life_pb2.SubmitAttestationResponse.FromString(response.payload)
+    stage.show("fund's receipt", f"{answer.receipt_no} of {answer.received_on}")
+
+
 async def offline(stage: Stage) -> None:
     """Anybody can check the logs, with public keys only and no node's help."""
     await _held(stage)
@@ -184,6 +221,7 @@ SCENES: dict[str, tuple[str, tuple[Scene, ...]]] = {
     "C09": ("A contribution record at the Hengqin window", (contribution_query, surplus_field)),
     "C01": ("A proof of life from Zhuhai to Macao", (proof_of_life,)),
     "LAW": ("What the law refuses", (refusal,)),
+    "HOLD": ("What the law leaves to a person", (held,)),
     "PROOF": ("Proof without trust", (offline,)),
 }
 

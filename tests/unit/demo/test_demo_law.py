@@ -82,7 +82,7 @@ CASES = {
         *(overpayment.RecordNoticeRequest, overpayment.RecordNoticeResponse),
     ),
 }
-CASES["SC-POL-EXPIRED"] = CASES["SC-POL"]
+CASES["SC-POL-EXPIRED"] = CASES["SC-POL-NEW"] = CASES["SC-POL"]
 DROPPED = {
     ("SC-CQ", "answer"): {
         *("records.start_on", "records.end_on", "record_digest"),
@@ -155,7 +155,9 @@ def yaml_of(document: dict[str, Any]) -> bytes:
 
 @pytest.mark.parametrize("today", DAYS, ids=str)
 @pytest.mark.parametrize("leg", ["request", "answer"])
-@pytest.mark.parametrize("scenario", [s for s in CASES if s != "SC-POL-EXPIRED"])
+@pytest.mark.parametrize(
+    "scenario", [s for s in CASES if s not in ("SC-POL-EXPIRED", "SC-POL-NEW")]
+)
 def test_the_demo_cases_are_allowed_and_minimised(
     decider: Decider, scenario: str, leg: Leg, today: date
 ) -> None:
@@ -166,6 +168,13 @@ def test_the_demo_cases_are_allowed_and_minimised(
     masked = {action.path for action in decision.fields if action.how != "drop"}
     assert dropped == DROPPED.get((scenario, leg), set())
     assert masked - dropped == MASKED.get((scenario, leg), set())
+
+
+@pytest.mark.parametrize("today", DAYS, ids=str)
+def test_what_nobody_applied_for_waits_for_a_person(decider: Decider, today: date) -> None:
+    decision = decide(decider, "SC-POL-NEW", "request", today)
+    assert decision.verdict == "hold"
+    assert {(f.rule, f.role) for f in decision.holds} == {("ZH-CAT-2", "cdo")}
 
 
 @pytest.mark.parametrize("today", DAYS, ids=str)
