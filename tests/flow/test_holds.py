@@ -39,6 +39,13 @@ class Moving(SystemClock):
 
 
 def unapplied(document: dict[str, Any]) -> None:
+    """Nobody in Macao applied: requests are held there, their answers are not."""
+    for paper in document["instruments"]:
+        if paper["kind"] == "application":
+            paper["recipients"] = [one for one in paper["recipients"] if one.startswith("cn.")]
+
+
+def nobody_applied(document: dict[str, Any]) -> None:
     document["instruments"] = [p for p in document["instruments"] if p["kind"] != "application"]
 
 
@@ -96,6 +103,24 @@ async def ask(w: World, **more: Any) -> tuple[Any, Finished]:
     finished = await w.submit("zhuhai", asked)
     await w.settle()
     return asked, finished
+
+
+async def test_an_institution_answers_for_what_is_its_own(tmp_path: Path) -> None:
+    """The sender's officer cannot release what the provider answers with."""
+    place = Place({"zhuhai": nobody_applied, "macao": nobody_applied}, "zhuhai", "cdo", "/home")
+    async with held_world(tmp_path, place) as w:
+        asked, held = await ask(w)
+        assert held.hold is not None
+        assert held.hold.role == "cdo"
+        await decide(w, place, held.exchange)
+        again = await w.submit("zhuhai", asked)
+        await w.settle()
+        assert again.outcome is Outcome.HELD
+        assert not w.nodes["macao"].service.asked
+        provider = Officer("mo.fss", "officer-2", frozenset({"cdo"}))
+        await decide(w, replace(place, node="macao"), held.exchange, officer=provider)
+        finished = await w.submit("zhuhai", asked)
+        assert finished.outcome is Outcome.EXECUTED, finished
 
 
 @by_place

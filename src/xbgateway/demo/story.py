@@ -17,13 +17,14 @@ from rich.console import Console
 from rich.text import Text
 
 from xbgateway.api.exchange.v1.exchange_pb2 import CallResponse
+from xbgateway.api.holds.v1.holds_pb2 import Hold
 from xbgateway.api.socialsecurity.v1 import contribution_pb2 as c
 from xbgateway.api.socialsecurity.v1 import contribution_pb2_grpc, life_pb2, life_pb2_grpc
 from xbgateway.client import Gateway, GatewayCallError, Receipt
 from xbgateway.demo.cluster import Cluster
 from xbgateway.demo.people import Person
 from xbgateway.demo.population import cached
-from xbgateway.demo.register import HENGQIN, NOT_APPLIED_FOR, ZHUHAI
+from xbgateway.demo.register import FUND, HENGQIN, NOT_APPLIED_FOR, ZHUHAI
 
 _SEED = 1
 
@@ -158,7 +159,7 @@ async def refusal(stage: Stage) -> None:
 
 
 async def held(stage: Stage) -> None:
-    """What the law leaves to a person waits for that person, sealed, and then goes on."""
+    """What the law leaves to a person waits for that person, on each side for its own."""
     person = next(iter(cached(_SEED).macao_pensioners()))
     stage.say("A new counter sends the same attestation, but nobody applied for its data yet.")
     stub = life_pb2_grpc.ProofOfLifeServiceStub(stage.agency.channel())
@@ -177,13 +178,14 @@ async def held(stage: Stage) -> None:
         stage.claim(error.reason == "POLICY_HOLD", "held: nothing has left Zhuhai")
     else:
         raise DidNotHold("the law should have held this transfer")
-    async with stage.cluster.connect(ZHUHAI, system="officer-7", roles=("cdo",)) as officer:
-        waiting = await officer.holds.get(exchange)
-        stage.show("on the desk", f"{waiting.purpose} for {waiting.recipient}; no content")
-        await officer.holds.approve(exchange, "file 12/2026")
-    stage.say(
-        "The chief data officer approves, and law is asked again on the facts of that moment."
-    )
+    for party, side in ((ZHUHAI, "Zhuhai"), (FUND, "Macao")):
+        async with stage.cluster.connect(party, system="officer-7", roles=("cdo",)) as officer:
+            waiting = await _on_the_desk(officer, exchange)
+            stage.show(
+                "on the desk", f"{side}: {waiting.purpose}, until {waiting.deadline.ToJsonString()}"
+            )
+            await officer.holds.approve(exchange, "file 12/2026")
+        stage.claim(True, f"{side}'s chief data officer says yes, and law is asked again")
     operation = await stage.agency.operations.wait(exchange)
     response = CallResponse()
     stage.claim(
@@ -191,6 +193,16 @@ async def held(stage: Stage) -> None:
     )
     answer = life_pb2.SubmitAttestationResponse.FromString(response.payload)
     stage.show("fund's receipt", f"{answer.receipt_no} of {answer.received_on}")
+
+
+async def _on_the_desk(officer: Gateway, exchange: str) -> Hold:
+    """The hold as an officer sees it, once it is there: never its content."""
+    for _ in range(200):
+        async for one in officer.holds.list():
+            if one.exchange_id == exchange:
+                return one
+        await asyncio.sleep(0.05)
+    raise DidNotHold("the exchange did not come to the officer's desk in time")
 
 
 async def offline(stage: Stage) -> None:

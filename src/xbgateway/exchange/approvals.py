@@ -67,12 +67,10 @@ class Approvals:
         key = self._legs.unwrap(row[2]) if row is not None and row[2] is not None else None
         return Said(approved(state, reader, key, told=told), instant(last))
 
-    def ask(self, decided: Decided, own: Side, said: Said) -> Ask | None:
-        """The role of our side that a held leg waits for now; who has approved is not asked."""
+    def ask(self, decided: Decided, own: Side) -> Ask | None:
+        """The role of our side that a held leg waits for now."""
         found = whom(decided, self._admission.tables, own)
-        if found is None or not found.here or found.role in said.approved.roles:
-            return None
-        return found
+        return found if found is not None and found.here else None
 
     def key(self, exchange: str, at: str, until: Until) -> tuple[Effect, bytes]:
         """The exchange's own key here, and the row that keeps it: a hold may have made it."""

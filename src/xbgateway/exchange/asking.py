@@ -74,16 +74,26 @@ def _end_of(day: str) -> str:
     return instant(last.astimezone(UTC))
 
 
-def informed(facts: Facts, approved: Approved) -> Facts:
-    """The same facts with what officers have said."""
+def informed(facts: Facts, approved: Approved, tables: Tables) -> Facts:
+    """The same facts with what officers have said, as it counts for this leg.
+
+    An office of the institution itself is the leg's sender's to hold: nobody on the other side can
+    give away what is not its own.
+    """
     if approved is NOBODY:
         return facts
+    today = parse_instant(facts.moment.now).astimezone(LOCAL).date()
+    authority = tables.editions[tables.edition(today)]["roles"]
+    ours, theirs = approved.by_sender, approved.by_recipient
+    if facts.standing.leg == "answer":
+        ours, theirs = theirs, ours
+    given = {*ours, *(role for role in theirs if authority.get(role) != "institution")}
     case = replace(
         facts.moment.case, held_on=approved.held_on, self_approved=approved.self_approved
     )
     moment = replace(
         facts.moment,
-        approvals=approved.roles,
+        approvals=tuple(sorted(given)),
         approvers=approved.approvers,
         admitted_at=approved.admitted_at,
         case=case,
@@ -101,9 +111,11 @@ def approved(
     told: tuple[str, ...] = (),
 ) -> Approved:
     """What the entries of an exchange and this node's officers say; ``told``: the sender's word."""
-    answers = [p.entry for p in state.approvals if isinstance(p.entry, Approval)]
+    said = [(p.position.writer, p.entry) for p in state.approvals if isinstance(p.entry, Approval)]
+    answers = [answer for _writer, answer in said]
     if not answers and not told:
         return NOBODY
+    sender = state.evidence[0].position.writer
     who = []
     if answers and key is not None:
         kept = {row.leaf: row.decision for row in records.holds_of(answers[0].exchange)}
@@ -114,7 +126,8 @@ def approved(
     asked = [p for p in state.evidence if p.leaf in {a.hold for a in answers}]
     days = [parse_instant(p.entry.at).astimezone(LOCAL).date().isoformat() for p in asked]
     return Approved(
-        roles=tuple(sorted({*(a.role for a in answers), *told})),
+        by_sender=tuple(sorted({*(a.role for node, a in said if node == sender), *told})),
+        by_recipient=tuple(sorted({a.role for node, a in said if node != sender})),
         approvers=tuple(sorted(f"{role}={officer}" for role, officer in who)),
         held_on=max(days, default=None),
         self_approved=any(officer == requester for _role, officer in who),

@@ -182,7 +182,9 @@ class Delivery:
         standing = self._admission.standing(declaration, "answer")
         if answered.code:
             facts = self._admission.least_facts(standing, declaration, now)
-            decided = await self._legs.decide(informed(facts, opened.said.approved))
+            decided = await self._legs.decide(
+                informed(facts, opened.said.approved, self._admission.tables)
+            )
             refuse_denied(decided, "answer")
             payload = pack_error(answered.code, answered.message)
             fields: tuple[str, ...] = ()
@@ -194,7 +196,9 @@ class Delivery:
             facts, content, counted = self._admission.content_facts(
                 standing, declaration, answered.payload, opened.payload, now
             )
-            decided = await self._legs.decide(informed(facts, opened.said.approved))  # 7
+            decided = await self._legs.decide(
+                informed(facts, opened.said.approved, self._admission.tables)
+            )  # 7
             refuse_denied(decided, "answer")
             permitted = self._legs.minimise(decided, content)
             payload, fields = permitted.payload, permitted.fields

@@ -184,9 +184,11 @@ class Inbound:
                 facts = self._admission.declared_facts(standing, declaration, at)
             else:
                 facts = self._admission.least_facts(standing, declaration, parse_instant(at))
-            decided = await self._legs.decide(informed(facts, said.approved))
+            decided = await self._legs.decide(
+                informed(facts, said.approved, self._admission.tables)
+            )
             if decided.decision.verdict == "hold":
-                ask = self._approvals.ask(decided, own, said)
+                ask = self._approvals.ask(decided, own)
                 if ask is not None:
                     await self._hold(pending, decided, ask)
                     return None

@@ -143,7 +143,9 @@ class Outbound:
         approved = footing.approved if footing else NOBODY
         for _attempt in range(RECORD_RETRIES_MAX):
             facts, counted = self._admission.facts(admitted)  # 2
-            decided = await self._legs.decide(informed(facts, approved))  # 3
+            decided = await self._legs.decide(
+                informed(facts, approved, self._admission.tables)
+            )  # 3
             try:
                 if footing is None or decided.decision.verdict != "allow":
                     return await self._unsent.unsent(admitted, decided, footing)
@@ -166,7 +168,7 @@ class Outbound:
     ) -> str:
         """Steps 5 and 6: from here on the exchange is accepted and cannot be lost."""
         submission, moment = admitted.submission, decided.facts.moment
-        declaration = _declared(admitted, decided, permitted, footing.approved.roles)
+        declaration = _declared(admitted, decided, permitted, footing.approved.by_sender)
         draft = Request(
             at=moment.now,
             exchange=admitted.exchange,

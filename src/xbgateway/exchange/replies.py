@@ -177,7 +177,9 @@ class Replies:
                 flight.declaration, "answer"
             )
             facts = self._admission.declared_facts(standing, declaration, instant(now))
-            decided = await self._legs.decide(informed(facts, self._approved(flight)))  # 8
+            decided = await self._legs.decide(
+                informed(facts, self._approved(flight), self._admission.tables)
+            )  # 8
             refuse_unless_allowed(decided.decision, "answer")
             peer = self._topology.peer_of(pending.position.origin)
             payload = self._legs.open(entry, peer, pending.sealed, now)  # 9

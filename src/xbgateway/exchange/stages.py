@@ -163,9 +163,10 @@ class HoldNotice:
 
 @dataclass(frozen=True, slots=True)
 class Approved:
-    """What officers have said of an exchange so far, as law asks for it."""
+    """What officers have said of an exchange so far, by the side that they are of."""
 
-    roles: tuple[str, ...] = ()
+    by_sender: tuple[str, ...] = ()  # roles, on the side of the exchange's sender
+    by_recipient: tuple[str, ...] = ()
     approvers: tuple[str, ...] = ()  # role=party/person, of this node's officers
     held_on: str | None = None  # local day of the hold that was answered last
     self_approved: bool = False

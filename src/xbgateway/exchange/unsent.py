@@ -106,8 +106,7 @@ class Unsent:
         ask = None
         if decided.decision.verdict == "hold":
             ask = whom(decided, self._admission.tables, "sender")
-        # Who has approved is not asked again: law that holds all the same refuses.
-        if ask is None or ask.role in footing.approved.roles:
+        if ask is None:
             return await self._refuse(admitted, decided, footing)
         return await self._park(admitted, decided, footing, ask)
 
