@@ -108,7 +108,7 @@ async def test_an_approved_transfer_goes_on(tmp_path: Path, place: Place) -> Non
         assert held.hold.role == place.role
         assert (await w.submit("zhuhai", asked)).outcome is Outcome.HELD  # the same again
         desk = w.nodes[place.node].core.gateway.desk
-        [view] = desk.listed(place.officer, False, None, 10)
+        [view] = await desk.listed(place.officer, False, None, 10)
         assert (view.row.exchange, view.open) == (held.exchange, True)
         assert view.findings
         assert view.sender == asked.party
@@ -121,10 +121,10 @@ async def test_an_approved_transfer_goes_on(tmp_path: Path, place: Place) -> Non
         assert w.agree().outcomes[held.exchange].outcome is Outcome.EXECUTED
         [yes] = w.nodes["zhuhai"].core.gateway.holds.state(held.exchange).approvals
         assert isinstance(yes.entry, Approval)
-        [kept] = desk.listed(place.officer, True, None, 10)
+        [kept] = await desk.listed(place.officer, True, None, 10)
         assert kept.decision is not None
         assert (kept.decision.officer, kept.decision.note) == (place.officer.id, "a reason")
-        assert not desk.listed(place.officer, False, None, 10)
+        assert not await desk.listed(place.officer, False, None, 10)
         for node in w.nodes.values():  # who decided stands in no log
             for origin in node.core.store.heads:
                 entries = node.core.store.reader.entries(origin, 0, 10**6)
