@@ -5,6 +5,7 @@ the chief data officer of the sender's side decide (ZH-CAT-2), old records a con
 (MO-8-2005-5-2).
 """
 
+import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from tests.harness.corridors import fund, proof_of_life
 from tests.harness.simulator import World, world
 
 from xbgateway.exchange import Finished, Officer
+from xbgateway.model import limits
 from xbgateway.model.clock import LOCAL, SystemClock, parse_instant
 from xbgateway.model.entry import Approval, Hold, Refused_, Request, leaf_hex
 from xbgateway.model.errors import Refused
@@ -367,3 +369,28 @@ async def test_a_hold_for_a_role_that_is_not_ours_is_answered_no(tmp_path: Path)
         assert [e.approved for e in said if isinstance(e, Approval)] == ["no"]
         assert not any(isinstance(e, Refused_) for e in said)
         assert asked.party
+
+
+@pytest.mark.parametrize("name", ["over there", "where it arrives"])
+async def test_a_peer_fills_no_more_than_its_part_of_the_desk(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "HOLDS_OF_PEER_OPEN_MAX", 2)
+    place = PLACES[name]
+    async with held_world(tmp_path, place) as w:
+        asked = [proof_of_life(alive_on=place.alive_on) for _ in range(5)]
+        await asyncio.gather(*(w.submit("zhuhai", one) for one in asked))
+        await w.settle()
+        ends = [await w.submit("zhuhai", one) for one in asked]
+        over = [end for end in ends if end.outcome is not Outcome.HELD]
+        reason = "DESK_FULL" if name == "where it arrives" else "HOLD_REJECTED"
+        assert [end.reason for end in over] == [reason] * 3
+        desk = w.nodes["macao"].core.gateway.desk
+        waits = await desk.listed(place.officer, False, None, 10)
+        assert len(waits) == 2
+        # One that is decided makes room for another.
+        await decide(w, place, waits[0].row.exchange)
+        await w.settle()
+        more, finished = await ask(w, alive_on=place.alive_on)
+        assert (await w.submit("zhuhai", more)).outcome is Outcome.HELD, finished
+        w.agree()
