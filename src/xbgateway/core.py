@@ -30,6 +30,7 @@ from xbgateway.exchange import (
     Registrar,
     Replies,
     Responses,
+    Room,
     Topology,
     Unsent,
 )
@@ -224,10 +225,10 @@ def compose(  # noqa: PLR0917 - the one place where everything meets
         delivery = Delivery(admission, legs, store, services, topology, clock, counted, *last)
         replies = Replies(*joined, counted, flights)
         registrar = Registrar(current, lives, store, peers, topology, clock, counted)
-        inbound = Inbound(*joined, responses, delivery, approvals, registrar)
+        inbound = Inbound(*joined, responses, delivery, approvals, registrar, room := Room(store))
         logbook = Logbook(store, keys.cosigner)
         book = RegisterBook(current, lives, store.reader, clock)
-        holds = Holds(admission, legs, store, topology, clock, outbound, unsent)
+        holds = Holds(admission, legs, store, topology, clock, outbound, unsent, room)
         desk = Desk(admission, legs, store, topology, clock, unsent, holds)
         gateway = Gateway(
             outbound, replies, inbound, holds, desk, legs, counting, store, topology, keys.ring,

@@ -57,7 +57,7 @@ async def _exchanged(folder: Path) -> Pair:
             await node.core.gateway.anchor_once()
         await running.settle()
         running.agree()
-        _write_keys(running)
+        write_keys(running)
         document = running.nodes["zhuhai"].core.register.document
         plain = document.model_dump(mode="json", by_alias=True)
     (folder / "register.yaml").write_text(yaml.safe_dump(plain, allow_unicode=True))
@@ -73,7 +73,7 @@ def _answer(_path: str, _payload: bytes) -> bytes:
     return c.QueryContributionsResponse(pid_token="pt_" + "a" * 26).SerializeToString()
 
 
-def _write_keys(running: World) -> None:
+def write_keys(running: World) -> None:
     for node in running.nodes.values():
         keys, secrets = node.folder / "keys", node.secrets
         for name, content in (

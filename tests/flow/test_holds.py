@@ -5,6 +5,7 @@ the chief data officer of the sender's side decide (ZH-CAT-2), old records a con
 (MO-8-2005-5-2).
 """
 
+import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from tests.harness.corridors import fund, proof_of_life
 from tests.harness.simulator import World, world
 
 from xbgateway.exchange import Finished, Officer
+from xbgateway.model import limits
 from xbgateway.model.clock import LOCAL, SystemClock, parse_instant
 from xbgateway.model.entry import Approval, Hold, Refused_, Request, leaf_hex
 from xbgateway.model.errors import Refused
@@ -133,7 +135,7 @@ async def test_an_approved_transfer_goes_on(tmp_path: Path, place: Place) -> Non
         assert held.hold.role == place.role
         assert (await w.submit("zhuhai", asked)).outcome is Outcome.HELD  # the same again
         desk = w.nodes[place.node].core.gateway.desk
-        [view] = desk.listed(place.officer, False, None, 10)
+        [view] = await desk.listed(place.officer, False, None, 10)
         assert (view.row.exchange, view.open) == (held.exchange, True)
         assert view.findings
         assert view.sender == asked.party
@@ -146,10 +148,10 @@ async def test_an_approved_transfer_goes_on(tmp_path: Path, place: Place) -> Non
         assert w.agree().outcomes[held.exchange].outcome is Outcome.EXECUTED
         [yes] = w.nodes["zhuhai"].core.gateway.holds.state(held.exchange).approvals
         assert isinstance(yes.entry, Approval)
-        [kept] = desk.listed(place.officer, True, None, 10)
+        [kept] = await desk.listed(place.officer, True, None, 10)
         assert kept.decision is not None
         assert (kept.decision.officer, kept.decision.note) == (place.officer.id, "a reason")
-        assert not desk.listed(place.officer, False, None, 10)
+        assert not await desk.listed(place.officer, False, None, 10)
         for node in w.nodes.values():  # who decided stands in no log
             for origin in node.core.store.heads:
                 entries = node.core.store.reader.entries(origin, 0, 10**6)
@@ -392,3 +394,28 @@ async def test_a_hold_for_a_role_that_is_not_ours_is_answered_no(tmp_path: Path)
         assert [e.approved for e in said if isinstance(e, Approval)] == ["no"]
         assert not any(isinstance(e, Refused_) for e in said)
         assert asked.party
+
+
+@pytest.mark.parametrize("name", ["over there", "where it arrives"])
+async def test_a_peer_fills_no_more_than_its_part_of_the_desk(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "HOLDS_OF_PEER_OPEN_MAX", 2)
+    place = PLACES[name]
+    async with held_world(tmp_path, place) as w:
+        asked = [proof_of_life(alive_on=place.alive_on) for _ in range(5)]
+        await asyncio.gather(*(w.submit("zhuhai", one) for one in asked))
+        await w.settle()
+        ends = [await w.submit("zhuhai", one) for one in asked]
+        over = [end for end in ends if end.outcome is not Outcome.HELD]
+        reason = "DESK_FULL" if name == "where it arrives" else "HOLD_REJECTED"
+        assert [end.reason for end in over] == [reason] * 3
+        desk = w.nodes["macao"].core.gateway.desk
+        waits = await desk.listed(place.officer, False, None, 10)
+        assert len(waits) == 2
+        # One that is decided makes room for another.
+        await decide(w, place, waits[0].row.exchange)
+        await w.settle()
+        more, finished = await ask(w, alive_on=place.alive_on)
+        assert (await w.submit("zhuhai", more)).outcome is Outcome.HELD, finished
+        w.agree()

@@ -261,12 +261,13 @@ class Callers:
         self.asked: list[Asked] = []
         self.answers = 0  # how often somebody got one
         self._numbers = count(1)
-        self._methods = {
-            kind.name: kind.stub(
-                gateways[kind.party].channel(purpose=kind.purpose, scenario=kind.scenario)
-            )
-            for kind in KINDS
-        }
+        self._methods: dict[str, Any] = {}
+
+    def _method(self, kind: Kind) -> Any:
+        if kind.name not in self._methods:
+            words = {"purpose": kind.purpose, "scenario": kind.scenario}
+            self._methods[kind.name] = kind.stub(self.gateways[kind.party].channel(**words))
+        return self._methods[kind.name]
 
     def new(self, kind: Kind) -> Asked:
         made = Asked(kind, kind.request(next(self._numbers)))
@@ -278,7 +279,7 @@ class Callers:
         asked.attempts += 1
         try:
             answer, receipt = await self.gateways[asked.kind.party].call(
-                self._methods[asked.kind.name],
+                self._method(asked.kind),
                 asked.request,
                 request_id=asked.request_id,
                 timeout_s=timeout_s,
@@ -296,10 +297,9 @@ class Callers:
 
     async def answer(self, asked: Asked) -> Message:
         """The answer alone, without its receipt: one call, as a provider's stub makes it."""
-        metadata = (("xb-request-id", asked.request_id),)
-        found: Message = await self._methods[asked.kind.name](
-            asked.request, metadata=grpc.aio.Metadata(*metadata), timeout=30
-        )
+        metadata = grpc.aio.Metadata(("xb-request-id", asked.request_id))
+        method = self._method(asked.kind)
+        found: Message = await method(asked.request, metadata=metadata, timeout=30)
         return found
 
     async def impatient(self, asked: Asked, timeout_s: float) -> GatewayCallError:

@@ -27,6 +27,7 @@ from tests.harness.cluster import (
     cluster,
     eventually,
 )
+from tests.harness.officers import HELD, check_holds, deciding, held_load, rejected, with_held
 from tests.harness.scale import scaled
 from tests.harness.shim import Shim
 from tests.harness.verify import examine
@@ -72,9 +73,9 @@ async def test_nothing_is_lost_doubled_or_unexplained(
     tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     chance = random.Random(SEED)
-    async with cluster(tmp_path) as nodes:
-        async with callers(nodes) as people:
-            async with people.load(LOAD, pause_s=0.03):
+    async with cluster(tmp_path, with_held) as nodes:
+        async with callers(nodes) as people, deciding(nodes):
+            async with people.load(LOAD, pause_s=0.03), held_load(people, 2, pause_s=0.1):
                 for _ in range(ROUNDS):
                     # Mostly once work goes on, at times before the last victim is up again.
                     if chance.random() < 0.6:
@@ -87,12 +88,16 @@ async def test_nothing_is_lost_doubled_or_unexplained(
             await _asked_again(people, chance.sample(people.asked, min(100, len(people.asked))))
         await nodes.settle()
         await nodes.stop()
-        ends = check_effects(nodes, people.asked)
+        # What an officer rejected must be strange to every service.
+        ends = check_effects(nodes, [one for one in people.asked if not rejected(one)])
         report = examine(nodes.stores(), nodes.register)
         _explained(people.asked, report.outcomes)
         _counted(nodes, people.asked)
+        ends |= check_holds(nodes, people.asked, report.outcomes)
         record_property("ends", f"{ROUNDS} rounds, {report.entries} entries, {ends}")
         assert ends["answered"] > ROUNDS
+        assert ends["approved"] > 0
+        assert ends["rejected"] > 0
 
 
 async def _asked_again(people: Callers, some: list[Asked]) -> None:
@@ -108,6 +113,7 @@ def _explained(asked: list[Asked], outcomes: Mapping[str, State]) -> None:
     for one in asked:
         said = outcomes[one.exchange].outcome
         wanted = Outcome.EXECUTED if one.answer is not None else Outcome.UNKNOWN
+        wanted = Outcome.REFUSED if rejected(one) else wanted
         assert said is wanted, f"{one.kind.name} {one.exchange}: {said}"
     assert outcomes.keys() == {one.exchange for one in asked}
 
@@ -117,7 +123,7 @@ def _counted(nodes: Processes, asked: list[Asked]) -> None:
     persons = {
         (one.kind.party, _named(one))
         for one in asked
-        if one.kind is not NOTICE or one.answer is not None
+        if one.kind not in {NOTICE, HELD} or one.answer is not None
     }
     with closing(sqlite3.connect(nodes.store("zhuhai"))) as store:
         kept = "SELECT count(*) FROM subjects WHERE kind = 'pi_year'"

@@ -18,6 +18,7 @@ from .register_book import RegisterBook
 from .registrar import Asked, Registrar
 from .replies import Replies
 from .responses import Responses
+from .room import Room
 from .stages import Finished, Submission
 from .topology import Topology
 from .unsent import Unsent
@@ -46,6 +47,7 @@ __all__ = [
     "Registrar",
     "Replies",
     "Responses",
+    "Room",
     "Submission",
     "Topology",
     "Unsent",

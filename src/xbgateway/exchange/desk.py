@@ -4,8 +4,10 @@ An answer is an entry, in the log that answers the hold, in one transaction with
 hold's row. Who answered and why rests sealed under the exchange's key, and stands in no log.
 """
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from xbgateway.model.clock import Clock, instant, parse_instant
 from xbgateway.model.decision import Finding
@@ -31,8 +33,11 @@ from .asking import HoldDecision, read_decision, seal_decision
 from .holds import Holds, answered_already, entry_of
 from .legs import Legs
 from .ports import Ledger
+from .stages import Submission
 from .topology import Topology
 from .unsent import Unsent
+
+_Read = TypeVar("_Read")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,21 +92,25 @@ class Desk:
         self._holds = holds
         self.act: Callable[[Pending], None] = lambda _pending: None
 
-    def listed(
+    async def listed(
         self, officer: Officer, answered: bool, after: tuple[str, str] | None, limit: int
     ) -> list[HoldView]:
         """Holds that the officer's roles decide here, oldest first."""
         _any_role(officer)
         roles = sorted(officer.roles)
-        found = self._ledger.reader.holds_for(roles, answered, after, limit)
-        return [self._view(row) for row in found]
 
-    def get(self, officer: Officer, exchange: str) -> HoldView:
+        def read() -> list[HoldView]:
+            found = self._ledger.reader.holds_for(roles, answered, after, limit)
+            return [self._view(row) for row in found]
+
+        return await _off_the_loop(read)
+
+    async def get(self, officer: Officer, exchange: str) -> HoldView:
         """The newest hold of an exchange that is decided here.
 
         Raises ``Refused``: ``ROLE_REQUIRED``, ``EXCHANGE_UNKNOWN``.
         """
-        return self._view(self._mine(officer, exchange))
+        return await _off_the_loop(lambda: self._view(self._mine(officer, exchange)))
 
     def _mine(self, officer: Officer, exchange: str) -> HoldRow:
         _any_role(officer)
@@ -154,15 +163,21 @@ class Desk:
         Raises ``Refused``: ``ROLE_REQUIRED``, ``EXCHANGE_UNKNOWN``, ``SELF_APPROVAL``,
         ``HOLD_ANSWERED``, ``HOLD_EXPIRED``.
         """
-        row = self._mine(officer, exchange)
-        state, now = self._holds.state(exchange), self._clock.now()
+
+        def read() -> tuple[HoldRow, State, bytes | None, Submission | None]:
+            row = self._mine(officer, exchange)
+            key = self._holds.key(exchange)
+            parked = self._unsent.parked(exchange, key) if key else None
+            return row, self._holds.state(exchange), key, parked[0] if parked else None
+
+        # What changes after this look makes the transaction below stale.
+        row, state, key, asked = await _off_the_loop(read)
+        now = self._clock.now()
         if now > parse_instant(row.deadline):
             raise Refused(Reason.HOLD_EXPIRED, "The term of this hold is over.")
         if row.state != "open" or leaf not in ("", row.leaf) or not self._is_open(row, state):
             raise answered_already()
-        key = self._holds.key(exchange)
-        parked = self._unsent.parked(exchange, key) if key else None
-        if parked is not None and officer.id == f"{parked[0].party}/{parked[0].subject}":
+        if asked is not None and officer.id == f"{asked.party}/{asked.subject}":
             raise Refused(Reason.SELF_APPROVAL, "Whoever asked does not decide.")
         at = instant(now)
         effects: list[Effect] = []
@@ -184,7 +199,7 @@ class Desk:
             effects,
             seal_decision(key, said),
         )
-        return self._view(self._ledger.reader.hold(row.leaf) or row)
+        return await _off_the_loop(lambda: self._view(self._ledger.reader.hold(row.leaf) or row))
 
     async def _answer(
         self,
@@ -218,6 +233,11 @@ class Desk:
                 self.act(pending)
         elif move.state != "done":
             self._holds.start(row.leaf)
+
+
+async def _off_the_loop(read: Callable[[], _Read]) -> _Read:
+    """Reads may wait for the disk."""
+    return await asyncio.get_running_loop().run_in_executor(None, read)
 
 
 def _any_role(officer: Officer) -> None:

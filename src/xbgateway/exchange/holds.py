@@ -35,6 +35,7 @@ from .asking import approved, in_a_lane
 from .legs import Legs
 from .outbound import Outbound
 from .ports import Ledger
+from .room import Room
 from .topology import Topology
 from .unsent import Footing, Unsent
 
@@ -53,6 +54,7 @@ class Holds:
         clock: Clock,
         outbound: Outbound,
         unsent: Unsent,
+        room: Room,
     ) -> None:
         self._admission = admission
         self._legs = legs
@@ -61,6 +63,7 @@ class Holds:
         self._clock = clock
         self._outbound = outbound
         self._unsent = unsent
+        self._room = room
         self._acting: dict[str, asyncio.Task[None]] = {}
 
     # ---- whoever asked -------------------------------------------------------------------------
@@ -210,14 +213,18 @@ class Holds:
         placed = next((p for p in state.evidence if p.position == pending.position), None)
         effects: list[Effect] = [MovePending(pending.position, DONE)]
         if placed is not None and self._for_us(pending, entry):
-            if self._ledger.reader.hold(placed.leaf) is None:
-                effects.append(
-                    KeepHold(
-                        placed.leaf, entry.exchange, entry.at, entry.role, entry.deadline, here=True
-                    )
-                )
-            await self._ledger.record(Record((), tuple(effects)))
-            return
+            keep = KeepHold(
+                placed.leaf, entry.exchange, entry.at, entry.role, entry.deadline, here=True
+            )
+            try:
+                async with self._room.one_more(pending.position.origin):
+                    known = self._ledger.reader.hold(placed.leaf) is not None
+                    effects += [] if known else [keep]
+                    await self._ledger.record(Record((), tuple(effects)))
+            except Refused as full:  # the node itself says no, as below
+                _log.warning("hold_refused", reason=str(full.reason), exchange=entry.exchange)
+            else:
+                return
         if placed is None:
             await self._ledger.record(Record((), tuple(effects)))
             return

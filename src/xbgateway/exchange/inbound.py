@@ -58,6 +58,7 @@ from .legs import Legs
 from .ports import Ledger, Peers
 from .registrar import Registrar
 from .responses import Denied, Opened, Responses, refuse_denied
+from .room import Room
 from .stages import Declaration
 from .topology import Topology
 
@@ -77,6 +78,7 @@ class Inbound:
         delivery: Delivery,
         approvals: Approvals,
         registrar: Registrar,
+        room: Room,
     ) -> None:
         self._admission = admission
         self._legs = legs
@@ -88,6 +90,7 @@ class Inbound:
         self._delivery = delivery
         self._approvals = approvals
         self._registrar = registrar
+        self._room = room
 
     async def request(self, pending: Pending) -> None:
         """Act on one mirrored request, from whichever step it stands at."""
@@ -190,7 +193,8 @@ class Inbound:
             if decided.decision.verdict == "hold":
                 ask = self._approvals.ask(decided, own)
                 if ask is not None:
-                    await self._hold(pending, decided, ask)
+                    async with self._room.one_more(pending.position.origin):
+                        await self._hold(pending, decided, ask)
                     return None
             refuse_denied(decided, leg)
             first = first or decided

@@ -57,6 +57,9 @@ class Records(Protocol):
     def holds_in(self, *states: HoldState) -> Sequence[HoldRow]:
         """Every hold in one of these states, in order."""
 
+    def holds_open(self, writer: str) -> int:
+        """How many open holds for officers here are of exchanges in logs that begin so."""
+
     def holds_for(
         self, roles: Sequence[str], answered: bool, after: tuple[str, str] | None, limit: int
     ) -> Sequence[HoldRow]:

@@ -98,6 +98,9 @@ CONTROL_WAIT_S = 5.0
 # A service that cannot be reached at all for this long ends the exchange, so that a caller who
 # waits hears of it; a service that may have acted is asked until the exchange's last moment.
 SERVICE_REACH_S_MAX = 10.0
+# Holds of one peer's exchanges that wait here: more than officers can read in a term of eight days,
+# so that a hostile peer cannot bury the others' or fill the store.
+HOLDS_OF_PEER_OPEN_MAX = 1000
 # What an officer may write beside a decision; it rests sealed.
 NOTE_CHARS_MAX = 2000
 # What a service may say of its own error; a caller's status carries no longer message.

@@ -250,6 +250,11 @@ _LAW: dict[Reason, Explanation] = {
         "The hold is no longer open: it was decided, ran out or was withdrawn.",
         "Look at it again; the decision stands.",
     ),
+    _R.DESK_FULL: Explanation(
+        "RESOURCE_EXHAUSTED",
+        "As many transfers of your side wait for the other side's officers as it takes.",
+        "Start again with a new request id once some were decided.",
+    ),
     _R.SELF_APPROVAL: Explanation(
         "PERMISSION_DENIED",
         "Whoever asked for a transfer does not decide on its hold.",

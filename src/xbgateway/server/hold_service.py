@@ -38,7 +38,7 @@ class HoldService(holds_pb2_grpc.HoldServiceServicer):
         listing = f"{_LISTING}:{request.answered}"
         after = self._pages.open(listing, officer.id, request.page_token)
         size = page_size(request.page_size, _PAGE_DEFAULT, _PAGE_MAX)
-        views = self._desk.listed(officer, request.answered, after, size + 1)
+        views = await self._desk.listed(officer, request.answered, after, size + 1)
         page = fitting([hold_of(view) for view in views[:size]])
         last = views[len(page) - 1].row if len(views) > len(page) else None
         more = self._pages.seal(listing, officer.id, (last.at, last.leaf)) if last else ""
@@ -49,7 +49,7 @@ class HoldService(holds_pb2_grpc.HoldServiceServicer):
     ) -> wire.Hold:
         """The newest hold of one exchange."""
         officer = self._officer(context)
-        return hold_of(self._desk.get(officer, exchange_id(request.exchange_id)))
+        return hold_of(await self._desk.get(officer, exchange_id(request.exchange_id)))
 
     async def ApproveHold(  # noqa: N802
         self, request: wire.ApproveHoldRequest, context: Context

@@ -89,10 +89,20 @@ class Operations(operations_pb2_grpc.OperationsServicer):  # type: ignore[misc] 
         await self._path.withdraw(caller.party, exchange)
         return Empty()
 
+    async def DeleteOperation(  # noqa: N802
+        self,
+        request: wire.DeleteOperationRequest,  # noqa: ARG002 - gRPC's
+        context: Context,
+    ) -> Empty:
+        """There is no such thing: what was exchanged stays on record as long as law says."""
+        self._identities.caller(context)
+        raise Refused(Reason.METHOD_UNKNOWN, "Operations are not deleted.")
+
     async def _operation(self, caller: Caller, exchange: str) -> wire.Operation:
         view = await self._path.get(caller.party, exchange, auditor=False)
         operation = _bare(view)
-        finished = self._path.result(caller.party, exchange)
+        loop = asyncio.get_running_loop()
+        finished = await loop.run_in_executor(None, self._path.result, caller.party, exchange)
         if finished is None:
             # Ended, and its result is erased or on its way: the next look has what there is.
             executed = view.state.outcome is Outcome.EXECUTED
@@ -130,6 +140,6 @@ def _exchange(name: str) -> str:
 
 
 def add_operations(servicer: Operations, server: grpc.aio.Server) -> None:
-    """Register the service, but for what it does not have (``DeleteOperation``)."""
+    """Register the service."""
     add: Callable[[object, object], None] = operations_pb2_grpc.add_OperationsServicer_to_server
     add(servicer, server)

@@ -134,12 +134,12 @@ class DutyPath(Protocol):
 class Desk(Protocol):
     """Holds as officers of this node see them. Roles come before existence."""
 
-    def listed(
+    async def listed(
         self, officer: Officer, answered: bool, after: Before | None, limit: int
     ) -> Sequence[HoldView]:
         """Holds of the officer's roles, oldest first, strictly after a given one."""
 
-    def get(self, officer: Officer, exchange: str) -> HoldView:
+    async def get(self, officer: Officer, exchange: str) -> HoldView:
         """Raises ``Refused``: ``ROLE_REQUIRED``, ``EXCHANGE_UNKNOWN``."""
 
     async def decide(

@@ -240,6 +240,11 @@ _TEXTS: Mapping[Reason, tuple[str, str, str]] = {
         "该待决事项已作决定、已逾期或已撤回。",
         "A pendência já foi decidida, caducou ou foi retirada.",
     ),
+    _R.DESK_FULL: (
+        "對方待決事項已達上限，請待部分獲處理後再提出。",
+        "对方待决事项已达上限，请待部分获处理后再提出。",
+        "A outra parte tem o máximo de pendências; recomece quando algumas forem decididas.",
+    ),
     _R.SELF_APPROVAL: (
         "申請人不得就本人的申請作決定。",
         "申请人不得就本人的申请作决定。",

@@ -278,6 +278,16 @@ class Reader(RegisterRows):
         )
         return [_hold(row) for row in rows]
 
+    def holds_open(self, writer: str) -> int:
+        """How many open holds for officers here are of exchanges in logs that begin so."""
+        sql = (
+            "SELECT 1 FROM holds h WHERE h.state <> 'done' AND h.state = 'open'"
+            " AND h.here = 1 AND EXISTS (SELECT 1 FROM entries e JOIN logs l"
+            " ON l.id = e.pos >> ? WHERE e.exchange = h.exchange AND l.role = 'mirror'"
+            " AND substr(l.origin, 1, length(?)) = ?)"
+        )
+        return len(self._rows(sql, INDEX_BITS, f"{writer}/", f"{writer}/"))
+
     def facts(self, exchange: str, digest: str) -> bytes | None:
         """Sealed facts of one decision of an exchange."""
         found = self._rows(

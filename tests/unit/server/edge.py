@@ -26,7 +26,8 @@ from tests.unit.server.fakes import (
     state,
 )
 
-from xbgateway.demo.register import NodeKeys, demo_register
+from xbgateway.core import Core
+from xbgateway.demo.register import ZHUHAI, NodeKeys, demo_register
 from xbgateway.identity import (
     CertificateFiles,
     TokenKey,
@@ -60,7 +61,9 @@ class Material:
     def make(cls, folder: Path) -> "Material":
         plan = DevPlan(
             (
-                DevJurisdiction("zhuhai", "zhuhai.xbg.test", ("zhuhai",), (WINDOW, AUDITOR, FUND)),
+                DevJurisdiction(
+                    "zhuhai", "zhuhai.xbg.test", ("zhuhai",), (WINDOW, AUDITOR, FUND, ZHUHAI)
+                ),
                 DevJurisdiction("macao", "macao.xbg.test", ("macao",), (FUND, WINDOW)),
             )
         )
@@ -86,6 +89,7 @@ class Material:
         key: Any = None,
         now: datetime | None = None,
         roles: Sequence[str] = (),
+        subject: str = "desk-7",
     ) -> str:
         home = self.of("parties", party)
         own = load_ed25519(home / "token.key")
@@ -94,7 +98,7 @@ class Material:
             key or own,
             kid_of(own.public_key()),
             party=party,
-            subject="desk-7",
+            subject=subject,
             audience=audience,
             thumbprint=thumbprint_of(leaf),
             now=now or datetime.now(UTC),
@@ -180,8 +184,10 @@ class Edge:
         }
         return grpc.aio.Metadata(*((k, v) for k, v in said.items() if v is not None))
 
-    def bearer(self, party: str = WINDOW, *roles: str) -> grpc.aio.Metadata:
-        token = self.material.token(party, roles=roles)
+    def bearer(
+        self, party: str = WINDOW, *roles: str, subject: str = "desk-7"
+    ) -> grpc.aio.Metadata:
+        token = self.material.token(party, roles=roles, subject=subject)
         return grpc.aio.Metadata(("authorization", f"Bearer {token}"))
 
 
@@ -192,9 +198,10 @@ async def serving(
     files: CertificateFiles | None = None,
     token_required: bool = True,
     peer_services: Sequence[Callable[[grpc.aio.Server], None]] = (),
+    core: Core | None = None,
     **options: Any,
 ) -> AsyncIterator[Edge]:
-    """A server of node ``zhuhai``, drained at the end."""
+    """A server of node ``zhuhai``, drained at the end; before ``core``'s path, if one is given."""
     node = material.of("nodes", "zhuhai")
     files = files or CertificateFiles(
         node / "tls.crt",
@@ -213,12 +220,12 @@ async def serving(
     services, book = catalogue(known), FakeRegisters()
     troubles: list[GatewayError] = []
     peers = {"peers_address": "127.0.0.1:0"} if peer_services else {}
-    desk: Any = None  # nobody here is an officer
+    desk: Any = core.gateway.desk if core else None  # without one nobody here is an officer
     server = Server(
         ServerOptions(**{"clients_address": "127.0.0.1:0", **peers, **options}),
         credentials=credentials,
         identities=identities(material, trust, known, token_required=token_required),
-        path=path,
+        path=core.gateway if core else path,
         desk=desk,
         logs=logs,
         duties=duties,
