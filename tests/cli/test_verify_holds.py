@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 from tests.cli.pair import Pair, write_keys
-from tests.flow.test_holds import PLACES, Moving, ask, decide, held_world, sweep
+from tests.harness.holds import PLACES, Moving, ask, decide, held_world, sweep
 from typer.testing import Result
 
 from xbgateway.model.clock import parse_instant

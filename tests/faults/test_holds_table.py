@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from tests.faults.crashes import Crash, Side, either
-from tests.flow.test_holds import PLACES, Place, decide, held_world
 from tests.harness.corridors import proof_of_life
+from tests.harness.holds import PLACES, Place, decide, held_world
 from tests.harness.scale import scaled
 from tests.harness.simulator import World
 

@@ -1,110 +1,40 @@
 """What a rule holds waits for an officer: at home, over there, or where it arrives.
 
-The law that holds is real; what is altered are the registers: an application that is missing makes
-the chief data officer of the sender's side decide (ZH-CAT-2), old records a controller in Macao
-(MO-8-2005-5-2).
+What makes a rule hold is in ``tests/harness/holds.py``.
 """
 
 import asyncio
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.harness.corridors import fund, proof_of_life
-from tests.harness.simulator import World, world
+from tests.harness.holds import (
+    PLACES,
+    Alter,
+    Moving,
+    Place,
+    ask,
+    both,
+    decide,
+    held_world,
+    nobody_applied,
+    sweep,
+)
+from tests.harness.simulator import world
 
-from xbgateway.exchange import Finished, Officer
+from xbgateway.exchange import Officer
 from xbgateway.model import limits
-from xbgateway.model.clock import LOCAL, SystemClock, parse_instant
+from xbgateway.model.clock import LOCAL, parse_instant
 from xbgateway.model.entry import Approval, Hold, Refused_, Request, leaf_hex
 from xbgateway.model.errors import Refused
 from xbgateway.model.outcome import Outcome
 from xbgateway.model.record import Append, Record
 from xbgateway.seal import open_at_rest
 
-Alter = Callable[[dict[str, Any]], None]
-
-
-class Moving(SystemClock):
-    """The machine's clock, which tests may put on."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.ahead = timedelta()
-
-    def now(self) -> Any:
-        return super().now() + self.ahead
-
-
-def unapplied(document: dict[str, Any]) -> None:
-    """Nobody in Macao applied: requests are held there, their answers are not."""
-    for paper in document["instruments"]:
-        if paper["kind"] == "application":
-            paper["recipients"] = [one for one in paper["recipients"] if one.startswith("cn.")]
-
-
-def nobody_applied(document: dict[str, Any]) -> None:
-    document["instruments"] = [p for p in document["instruments"] if p["kind"] != "application"]
-
-
-def old_records(document: dict[str, Any]) -> None:
-    for dataset in document["datasets"]:
-        dataset["updated_on"] = "2020-01-01"
-
-
-def both(document: dict[str, Any]) -> None:
-    unapplied(document)
-    old_records(document)
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a hold is decided: which registers make it, which node's officer of which role."""
-
-    registers: dict[str, Alter]
-    node: str
-    role: str
-    log: str  # the end of the origin that the hold stands in
-    alive_on: str = ""  # the content's own date
-
-    @property
-    def officer(self) -> Officer:
-        party = {"zhuhai": "cn.zhuhai.hrss", "macao": "mo.fss"}[self.node]
-        return Officer(party, "officer-1", frozenset({self.role}))
-
-
-PLACES = {
-    "at home": Place({"zhuhai": unapplied, "macao": unapplied}, "zhuhai", "cdo", "/home"),
-    "over there": Place(
-        {"zhuhai": old_records, "macao": old_records},
-        *("macao", "mo_data_controller", "/lane/0"),
-        alive_on="2020-01-01",
-    ),
-    "where it arrives": Place({"macao": old_records}, "macao", "mo_data_controller", "/lane/0"),
-}
 by_place = pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
-
-
-def held_world(tmp_path: Path, place: Place, **more: Any) -> AbstractAsyncContextManager[World]:
-    return world(tmp_path, {"macao": fund}, registers=place.registers, **more)
-
-
-async def decide(
-    w: World, place: Place, exchange: str, *, yes: bool = True, officer: Officer | None = None
-) -> None:
-    desk = w.nodes[place.node].core.gateway.desk
-    await desk.decide(officer or place.officer, exchange, "", "a reason", yes=yes)
-
-
-async def ask(w: World, **more: Any) -> tuple[Any, Finished]:
-    asked = proof_of_life(**more)
-    finished = await w.submit("zhuhai", asked)
-    await w.settle()
-    return asked, finished
 
 
 async def test_an_institution_answers_for_what_is_its_own(tmp_path: Path) -> None:
@@ -200,13 +130,6 @@ async def test_nobody_answers_for_eight_working_days(tmp_path: Path, place: Plac
             assert (finished.outcome, finished.reason) == (Outcome.REFUSED, "HOLD_EXPIRED")
         w.agree()
         assert not w.nodes["macao"].service.asked
-
-
-def sweep(w: World) -> None:
-    """What the gateway does every minute."""
-    for node in w.nodes.values():
-        node.core.gateway._take_up(held=True)
-        node.core.gateway.holds.take_up()
 
 
 @by_place

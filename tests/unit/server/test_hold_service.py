@@ -10,8 +10,8 @@ from google.longrunning import operations_pb2 as longrunning
 from google.longrunning import operations_pb2_grpc
 from google.protobuf.duration_pb2 import Duration
 from google.rpc import error_details_pb2
-from tests.flow.test_holds import PLACES, Moving, held_world
 from tests.harness.corridors import proof_of_life
+from tests.harness.holds import PLACES, Moving, held_world
 from tests.harness.simulator import World
 from tests.unit.server.edge import Edge, Material, serving
 from tests.unit.server.fakes import AUDITOR, WINDOW
