@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import yaml
+from tests.harness.officers import answers_applied_for
 from typer.testing import CliRunner
 
 from xbgateway.cli import app
@@ -84,9 +85,10 @@ def prepared(folder: Path) -> Live:
         for name in SIDES
     ]  # fmt: skip
     document = demo_register(nodes, datetime.now(UTC).date())
-    # A scenario like SC-CQ for which nobody has an approved application: an officer decides.
+    # A scenario like SC-CQ for which nobody in Macao applied: an officer decides on requests.
     like = next(one for one in document["scenarios"] if one["id"] == "SC-CQ")
     document["scenarios"].append({**like, "id": "SC-CQ-HELD"})
+    document["instruments"].append(answers_applied_for(document, "SC-CQ", "SC-CQ-HELD"))
     (folder / "register.yaml").write_text(yaml.safe_dump(document, allow_unicode=True))
     for name, names in SIDES.items():
         (folder / name).mkdir()

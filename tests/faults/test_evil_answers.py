@@ -98,7 +98,7 @@ EARLIER: dict[str, tuple[Callable[[str, str], list[Any]], Outcome | None]] = {
             Accepted(at=now(), exchange=x, request=leaf, control=0, verdict=VERDICT),
             ending(x, leaf),
         ],
-        None,
+        Outcome.HELD,  # as its caller is told at once; nothing else follows
     ),
     "an answer before its acceptance": (
         lambda x, leaf: [

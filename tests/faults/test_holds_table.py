@@ -19,6 +19,8 @@ from xbgateway.exchange import Submission
 from xbgateway.model.errors import GatewayError, Reason, Refused
 from xbgateway.model.outcome import Outcome
 
+# Some ten worlds one after the other, each started twice.
+pytestmark = pytest.mark.timeout(300)
 # At least so many transactions of a held and approved exchange on the sender's, receiver's node.
 LEAST = {"at home": (4, 3), "over there": (5, 4), "where it arrives": (4, 5)}
 # The whole table in the long run; of what crashes before a commit, the place with most steps else.

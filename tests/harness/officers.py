@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
 from copy import deepcopy
 from dataclasses import replace
+from typing import Any
 
 import yaml
 from tests.harness.cluster import AGAIN, PROOF, Asked, Callers, Processes
@@ -24,11 +25,19 @@ OFFICER = {"roles": ("cdo",), "system": "officer-1"}
 
 
 def with_held(nodes: Processes) -> None:
-    """Add the scenario of :data:`HELD` to the register."""
+    """Add the scenario of :data:`HELD` to the register; its answers were applied for."""
     document = yaml.safe_load(nodes.register.read_text())
     like = next(one for one in document["scenarios"] if one["id"] == PROOF.scenario)
     document["scenarios"].append({**deepcopy(like), "id": HELD.scenario})
+    document["instruments"].append(answers_applied_for(document, PROOF.scenario, HELD.scenario))
     nodes.register.write_text(yaml.safe_dump(document, allow_unicode=True, sort_keys=False))
+
+
+def answers_applied_for(document: Any, like: str, scenario: str) -> Any:
+    """The application of the Mainland's parties alone, after the one for a scenario like it."""
+    paper = next(one for one in document["instruments"] if one.get("scenario") == like)
+    parties = [one for one in paper["recipients"] if one.startswith("cn.")]
+    return {**paper, "id": f"{paper['id']}-CN", "scenario": scenario, "recipients": parties}
 
 
 def says_yes(exchange: str) -> bool:
