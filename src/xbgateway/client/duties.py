@@ -7,6 +7,7 @@ import grpc
 
 from xbgateway.api.duties.v1 import duties_pb2 as wire
 from xbgateway.api.duties.v1.duties_pb2_grpc import DutyServiceStub
+from xbgateway.client.paging import paged
 
 STATE_PREFIX = "DUTY_STATE_"
 STATES = ("open", "overdue", "confirmed")
@@ -42,15 +43,12 @@ class Duties:
             verb=verb,
             page_size=page_size,
         )
-        while True:
-            page: wire.ListDutiesResponse = await self._explained(
-                self._stub.ListDuties(request, timeout=self._timeout_s)
-            )
-            for one in page.duties:
-                yield one
-            if not page.next_page_token:
-                return
-            request.page_token = page.next_page_token
+
+        def ask(asked: wire.ListDutiesRequest) -> Awaitable[Any]:
+            return self._explained(self._stub.ListDuties(asked, timeout=self._timeout_s))
+
+        async for one in paged(ask, request, "duties"):
+            yield one
 
     async def get(self, duty_id: str) -> wire.Duty:
         """One duty."""

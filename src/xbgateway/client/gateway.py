@@ -26,6 +26,7 @@ from xbgateway.client.channel import Endpoint, References, open_channel, submiss
 from xbgateway.client.duties import Duties
 from xbgateway.client.errors import GatewayCallError
 from xbgateway.client.holds import Holds, Operations
+from xbgateway.client.paging import paged
 from xbgateway.client.registers import Registers
 from xbgateway.client.tokens import TokenMint, TokenSource
 
@@ -240,15 +241,12 @@ class Gateway:
     async def list_exchanges(self, *, page_size: int = 0) -> AsyncIterator[exchange.Exchange]:
         """Exchanges of this party, newest first, page by page."""
         request = exchange.ListExchangesRequest(page_size=page_size)
-        while True:
-            page = await self._explained(
-                self._exchanges.ListExchanges(request, timeout=self._timeout_s)
-            )
-            for one in page.exchanges:
-                yield one
-            if not page.next_page_token:
-                return
-            request.page_token = page.next_page_token
+
+        def ask(asked: exchange.ListExchangesRequest) -> Awaitable[Any]:
+            return self._explained(self._exchanges.ListExchanges(asked, timeout=self._timeout_s))
+
+        async for one in paged(ask, request, "exchanges"):
+            yield one
 
     async def receipt(self, exchange_id: str) -> Receipt:
         """The receipt as it stands now: later entries join it as they become durable."""
@@ -275,13 +273,12 @@ class Gateway:
         request = log.ListEntriesRequest(
             origin=origin, start=start, page_size=page_size, exchange_id=exchange_id
         )
-        while True:
-            page = await self._explained(self._logs.ListEntries(request, timeout=self._timeout_s))
-            for one in page.entries:
-                yield one
-            if not page.next_start:
-                return
-            request.start = page.next_start
+
+        def ask(asked: log.ListEntriesRequest) -> Awaitable[Any]:
+            return self._explained(self._logs.ListEntries(asked, timeout=self._timeout_s))
+
+        async for one in paged(ask, request, "entries", place="start", following="next_start"):
+            yield one
 
     async def tail(self, origin: str = "", *, start: int = 0) -> AsyncIterator[log.LogEntry]:
         """Entries from ``start`` on, then each new one, until the caller leaves the loop."""

@@ -9,6 +9,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from xbgateway.api.holds.v1 import holds_pb2 as wire
 from xbgateway.api.holds.v1.holds_pb2_grpc import HoldServiceStub
+from xbgateway.client.paging import paged
 
 # Awaits a call and raises ``GatewayCallError`` where it fails.
 Explained = Callable[..., Any]
@@ -27,13 +28,12 @@ class Holds:
     async def list(self, *, answered: bool = False, page_size: int = 0) -> AsyncIterator[wire.Hold]:
         """Holds of these roles, oldest first, page by page; or those decided already."""
         request = wire.ListHoldsRequest(answered=answered, page_size=page_size)
-        while True:
-            page = await self._explained(self._stub.ListHolds(request, timeout=self._timeout_s))
-            for one in page.holds:
-                yield one
-            if not page.next_page_token:
-                return
-            request.page_token = page.next_page_token
+
+        def ask(asked: wire.ListHoldsRequest) -> Any:
+            return self._explained(self._stub.ListHolds(asked, timeout=self._timeout_s))
+
+        async for one in paged(ask, request, "holds"):
+            yield one
 
     async def get(self, exchange_id: str) -> wire.Hold:
         """The newest hold of an exchange that is decided at this node."""

@@ -12,6 +12,7 @@ import grpc.aio
 
 from xbgateway.api.register.v1 import register_pb2 as register
 from xbgateway.api.register.v1.register_pb2_grpc import RegisterServiceStub
+from xbgateway.client.paging import paged
 
 
 class Registers:
@@ -32,13 +33,12 @@ class Registers:
     ) -> AsyncIterator[register.Record]:
         """Records of a kind by id, page by page: all for officers and auditors, else one's own."""
         request = register.ListRecordsRequest(kind=kind, state=state, page_size=page_size)
-        while True:
-            page = await self._explained(self._stub.ListRecords(request, timeout=self._timeout_s))
-            for one in page.records:
-                yield one
-            if not page.next_page_token:
-                return
-            request.page_token = page.next_page_token
+
+        def ask(asked: register.ListRecordsRequest) -> Awaitable[Any]:
+            return self._explained(self._stub.ListRecords(asked, timeout=self._timeout_s))
+
+        async for one in paged(ask, request, "records"):
+            yield one
 
     async def get(
         self, kind: str, record_id: str, *, as_of: datetime | None = None
@@ -57,13 +57,13 @@ class Registers:
     ) -> AsyncIterator[register.Change]:
         """Changes, newest first: of a record, a kind, or all. For officers and auditors."""
         request = register.ListChangesRequest(kind=kind, id=record_id, page_size=page_size)
-        while True:
-            page = await self._explained(self._stub.ListChanges(request, timeout=self._timeout_s))
-            for one in page.changes:
-                yield one
-            if not page.next_before:
-                return
-            request.before = page.next_before
+
+        def ask(asked: register.ListChangesRequest) -> Awaitable[Any]:
+            return self._explained(self._stub.ListChanges(asked, timeout=self._timeout_s))
+
+        pages = paged(ask, request, "changes", place="before", following="next_before")
+        async for one in pages:
+            yield one
 
     async def due(self, kind: str = "") -> list[register.Due]:
         """What is to be done about records, the earliest first. For officers and auditors."""

@@ -300,9 +300,8 @@ class Admission:
 
     def decides(self, party: str, role: str, now: datetime) -> bool:
         """Whether a role's authority is that of a party's side (table ``roles``)."""
-        tables = self.tables
-        roles = tables.editions[tables.edition(now.astimezone(LOCAL).date())]["roles"]
-        return bool(roles.get(role) == self._current.register.party(party).jurisdiction)
+        roles = self.tables.authorities(now.astimezone(LOCAL).date())
+        return roles.get(role) == self._current.register.party(party).jurisdiction
 
     def content(self, declaration: Declaration, payload: bytes, leg: Leg) -> Content:
         """The decoded message of a leg. Raises ``Refused`` where it is not of its type."""

@@ -72,9 +72,10 @@ class Approvals:
         found = whom(decided, self._admission.tables, own)
         return found if found is not None and found.here else None
 
-    def key(self, exchange: str, at: str, until: Until) -> tuple[Effect, bytes]:
+    def key(self, pending: Pending, exchange: str, at: str, until: Until) -> tuple[Effect, bytes]:
         """The exchange's own key here, and the row that keeps it: a hold may have made it."""
-        row = self._ledger.reader.exchange_row(exchange)
+        # What nobody saw before has no row: the common case, without reading any.
+        row = None if pending.unseen_before else self._ledger.reader.exchange_row(exchange)
         if row is not None and row[0] is None and row[2] is not None:
             return KeepUntil(exchange, until), self._legs.unwrap(row[2])
         wrapped, key = self._legs.new_key()

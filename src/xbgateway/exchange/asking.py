@@ -47,8 +47,7 @@ def whom(decided: Decided, tables: Tables, own: Side) -> Ask | None:
     """
     standing, moment = decided.facts.standing, decided.facts.moment
     today = parse_instant(moment.now).astimezone(LOCAL).date()
-    edition = tables.edition(today)
-    roles, day = tables.editions[edition]["roles"], Day(today, tables.cuts[edition])
+    roles, day = tables.authorities(today), Day(today, tables.cuts[tables.edition(today)])
     of: dict[Side, str] = {
         "sender": standing.sender.jurisdiction,
         "recipient": standing.recipient.jurisdiction,
@@ -83,7 +82,7 @@ def informed(facts: Facts, approved: Approved, tables: Tables) -> Facts:
     if approved is NOBODY:
         return facts
     today = parse_instant(facts.moment.now).astimezone(LOCAL).date()
-    authority = tables.editions[tables.edition(today)]["roles"]
+    authority = tables.authorities(today)
     ours, theirs = approved.by_sender, approved.by_recipient
     if facts.standing.leg == "answer":
         ours, theirs = theirs, ours

@@ -123,7 +123,8 @@ class Gateway:
 
     def exchange_of(self, party: str, request_id: str) -> str | None:
         """The exchange that a request id opened."""
-        return (self._ledger.reader.exchange_of(party, request_id) or (None,))[0]
+        found = self._ledger.reader.exchange_of(party, request_id)
+        return found[0] if found else None
 
     def result(self, party: str, exchange: str) -> Finished | None:
         """The stored result of a party's own exchange, once it has ended and until erased."""

@@ -150,7 +150,7 @@ class Inbound:
         payload = self._legs.open(entry, peer, pending.sealed, now)  # 4
         content = self._admission.check_content(declaration, payload, "request")
         payload = self._legs.minimise(decided, content).payload
-        keep, key = self._approvals.key(entry.exchange, at, decided.until)
+        keep, key = self._approvals.key(pending, entry.exchange, at, decided.until)
         accepted = Accepted(
             at=at,
             exchange=entry.exchange,
@@ -283,7 +283,7 @@ class Inbound:
         )
         effects: list[Effect] = []
         if decided is not None:
-            keep, key = self._approvals.key(entry.exchange, instant(now), decided.until)
+            keep, key = self._approvals.key(pending, entry.exchange, instant(now), decided.until)
             effects.append(keep)
             effects += self._legs.evidence(decided, entry.exchange, key)
         version = decided.facts.standing.register_version if decided else None
@@ -301,7 +301,7 @@ class Inbound:
             deadline=ask.deadline,
             verdict=decided.verdict,
         )
-        keep, key = self._approvals.key(entry.exchange, at, decided.until)
+        keep, key = self._approvals.key(pending, entry.exchange, at, decided.until)
         effects: list[Effect] = [
             keep,
             KeepHold(

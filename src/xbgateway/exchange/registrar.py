@@ -14,7 +14,7 @@ name and told to operators; it stops neither its lane nor any other.
 import asyncio
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Protocol
 
@@ -132,14 +132,8 @@ class Registrar:
                 return change
             lanes = [self._topology.control_out(peer) for peer in self._topology.peers]
             entry, beside = _entry(change, register, after), Beside(change.encode(), b"", b"")
-            kept = KeepChange(
-                version=after.version,
-                at=change.at,
-                node=change.node,
-                kind=change.kind,
-                id=change.id,
-                event=change.event,
-                change=beside.declaration,
+            kept = replace(
+                _kept(change, beside.declaration, after.version, change.at),
                 officer=asked.officer,
                 request=request,
             )
@@ -250,15 +244,7 @@ class Registrar:
             except Refused as refused:
                 await self._refuse(pending, raw, refused)
                 return
-            kept = KeepChange(
-                version=after.version,
-                at=instant(now),
-                node=change.node,
-                kind=change.kind,
-                id=change.id,
-                event=change.event,
-                change=raw,
-            )
+            kept = _kept(change, raw, after.version, instant(now))
             append = Append(self._topology.home, _entry(change, register, after, instant(now)))
             effects = (kept, MovePending(pending.position, DONE))
             await self._use(Record((append,), effects, register.version), after)
@@ -341,6 +327,18 @@ def _again(asked: Asked, change: Change) -> Change:
             Reason.REQUEST_ID_REUSED, "this request_id was used for another change; take a new one"
         )
     return change
+
+
+def _kept(change: Change, raw: bytes, version: str, at: str) -> KeepChange:
+    return KeepChange(
+        version=version,
+        at=at,
+        node=change.node,
+        kind=change.kind,
+        id=change.id,
+        event=change.event,
+        change=raw,
+    )
 
 
 def _entry(change: Change, before: Register, after: Register, at: str | None = None) -> bytes:

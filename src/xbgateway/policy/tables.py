@@ -123,6 +123,11 @@ class Tables:
         """The number of the edition that counts on ``day``."""
         return bisect_right(self.edges, day)
 
+    def authorities(self, day: date) -> Mapping[str, str]:
+        """By role, whose side decides on ``day``: CN, MO or institution (table ``roles``)."""
+        roles: Mapping[str, str] = self.editions[self.edition(day)]["roles"]
+        return roles
+
 
 def load(files: Files) -> Tables:
     """Read and validate every table. Raises Refused(POLICY_INVALID) with file, line and reason."""

@@ -4,11 +4,8 @@ A party sees what it owes itself, an auditor what every party of the node owes; 
 looks like what does not exist. Only an officer of the party that owes may confirm.
 """
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from xbgateway.api.duties.v1 import duties_pb2 as wire
 from xbgateway.api.duties.v1 import duties_pb2_grpc
-from xbgateway.model.clock import parse_instant
 from xbgateway.model.duty import BY_PEOPLE, DutyState, TrackedDuty
 from xbgateway.model.errors import Reason, Refused
 
@@ -16,6 +13,7 @@ from .exchange_service import fitting, page_size
 from .identity import Context, Identities
 from .pages import PageTokens
 from .ports import DutyPath
+from .translate import timestamp
 
 _PAGE_DEFAULT = 50
 _PAGE_MAX = 500
@@ -107,19 +105,11 @@ def duty_of(duty: TrackedDuty, now: str) -> wire.Duty:
         roles=duty.roles,
         exchange_id=duty.exchange or "",
         paper=duty.paper or "",
-        opened_at=_timestamp(duty.at),
-        due_at=_timestamp(duty.due),
-        confirmed_at=_timestamp(duty.confirmed_at),
+        opened_at=timestamp(duty.at),
+        due_at=timestamp(duty.due),
+        confirmed_at=timestamp(duty.confirmed_at) if duty.confirmed_at else None,
         role=duty.role or "",
         officer=duty.officer or "",
         note=duty.note or "",
         evidence_ref=duty.evidence or "",
     )
-
-
-def _timestamp(at: str | None) -> Timestamp | None:
-    if at is None:
-        return None
-    made = Timestamp()
-    made.FromDatetime(parse_instant(at))
-    return made

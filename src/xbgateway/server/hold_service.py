@@ -3,19 +3,17 @@
 Roles come before existence: who has none learns nothing of any hold.
 """
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from xbgateway.api.holds.v1 import holds_pb2 as wire
 from xbgateway.api.holds.v1 import holds_pb2_grpc
 from xbgateway.exchange.desk import HoldView, Officer
 from xbgateway.model import limits
-from xbgateway.model.clock import parse_instant
 from xbgateway.model.errors import Reason, Refused
 
 from .exchange_service import exchange_id, fitting, page_size
 from .identity import Context, Identities
 from .pages import PageTokens
 from .ports import Desk
+from .translate import timestamp
 
 _LISTING = "holds"
 _PAGE_DEFAULT = 50
@@ -99,8 +97,8 @@ def hold_of(view: HoldView) -> wire.Hold:
         etag=view.row.leaf,
         role=view.row.role,
         open=view.open,
-        create_time=_time(view.row.at),
-        deadline=_time(view.row.deadline),
+        create_time=timestamp(view.row.at),
+        deadline=timestamp(view.row.deadline),
         rules=[wire.HoldRule(rule=f.rule, article=f.article, text=f.text) for f in view.findings],
         sender=view.sender,
         recipient=view.recipient,
@@ -116,13 +114,7 @@ def hold_of(view: HoldView) -> wire.Hold:
                 approved=said.approved,
                 officer=said.officer,
                 note=said.note,
-                decide_time=_time(said.at),
+                decide_time=timestamp(said.at),
             )
         )
     return hold
-
-
-def _time(at: str) -> Timestamp:
-    found = Timestamp()
-    found.FromDatetime(parse_instant(at))
-    return found

@@ -5,13 +5,13 @@ from typing import Any
 
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.struct_pb2 import Struct
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from xbgateway.api.register.v1 import register_pb2 as wire
 from xbgateway.exchange.register_book import ChangeView, RecordView
-from xbgateway.model.clock import parse_instant
 from xbgateway.model.errors import Reason, Refused
 from xbgateway.register.life import Due, Event
+
+from .translate import timestamp
 
 
 def record_of(view: RecordView) -> wire.Record:
@@ -22,7 +22,7 @@ def record_of(view: RecordView) -> wire.Record:
         owner=view.owner,
         state=view.state,
         etag=view.etag,
-        since=_time(view.since),
+        since=timestamp(view.since) if view.since else None,
         version=view.version,
         body=_struct(view.body),
         events=[_event(one) for one in view.legal],
@@ -37,7 +37,7 @@ def change_of(view: ChangeView) -> wire.Change:
         id=view.id,
         event=view.event,
         node=view.node,
-        at=_time(view.at),
+        at=timestamp(view.at) if view.at else None,
         version=view.version,
         officer=view.officer,
         refused=view.refused,
@@ -53,7 +53,7 @@ def due_of(due: Due) -> wire.Due:
         id=due.id,
         what=due.what,
         due_on=due.due_on,
-        due_at=_time(due.due_at),
+        due_at=timestamp(due.due_at) if due.due_at else None,
         role=due.role,
         statute=due.statute,
     )
@@ -97,12 +97,4 @@ def _event(event: Event) -> wire.Event:
 def _struct(value: Mapping[str, Any]) -> Struct:
     made = Struct()
     made.update(value)
-    return made
-
-
-def _time(at: str | None) -> Timestamp | None:
-    if not at:
-        return None
-    made = Timestamp()
-    made.FromDatetime(parse_instant(at))
     return made

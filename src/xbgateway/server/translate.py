@@ -39,10 +39,15 @@ def outcome_of(outcome: Outcome) -> wire.Outcome.ValueType:
     return wire.Outcome.Value(f"OUTCOME_{outcome.name}")
 
 
+def timestamp(at: str) -> Timestamp:
+    """An instant, RFC 3339 UTC, as the wire has it."""
+    made = Timestamp()
+    made.FromDatetime(parse_instant(at))
+    return made
+
+
 def exchange_of(view: ExchangeView) -> wire.Exchange:
     """An exchange as its party sees it."""
-    create_time = Timestamp()
-    create_time.FromDatetime(parse_instant(view.at))
     return wire.Exchange(
         exchange_id=view.exchange,
         outcome=outcome_of(view.state.outcome),
@@ -52,7 +57,7 @@ def exchange_of(view: ExchangeView) -> wire.Exchange:
         service=view.service,
         method=view.method,
         purpose=view.purpose,
-        create_time=create_time,
+        create_time=timestamp(view.at),
         entries=[_position(placed) for placed in view.state.evidence],
         dropped_fields=view.dropped,
         masked_fields=view.masked,
@@ -61,14 +66,12 @@ def exchange_of(view: ExchangeView) -> wire.Exchange:
 
 
 def _answer(role: str, said: HoldDecision) -> wire.HoldAnswer:
-    decide_time = Timestamp()
-    decide_time.FromDatetime(parse_instant(said.at))
     return wire.HoldAnswer(
         role=role,
         approved=said.approved,
         officer=said.officer,
         note=said.note,
-        decide_time=decide_time,
+        decide_time=timestamp(said.at),
     )
 
 
