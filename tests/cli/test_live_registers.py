@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 from tests.cli.live import Live, command, prepared, serving
 
+from xbgateway.cli.connection import Connection
+from xbgateway.client import Gateway
+
 CONSENT = ("consent", "CNS-2026-0000000001")
 OFFICE, FUND, AUDITOR = "cn.zhuhai.hrss", "mo.fss", "mo.dspdp"
 
@@ -103,8 +106,15 @@ def test_lists_events_and_what_is_due(live: Live) -> None:
     assert {one["owner"] for one in found} == {"zhuhai", "macao"}
     own = told(asked(live, "list", "party", who=FUND))
     assert [one["id"] for one in own] == [FUND], "a party sees what names it"
-    days = [one["due_on"] for one in told(asked(live, "due", who=AUDITOR))]
+    due = told(asked(live, "due", who=AUDITOR))
+    days = [one["due_on"] for one in due]
     assert days == sorted(days)
-    assert days
+    assert len(days) > 1
+
+    async def by_ones(gateway: Gateway) -> list[str]:
+        return [one.what async for one in gateway.registers.due(page_size=1)]
+
+    connection = Connection.of({"profile": str(live.profile(AUDITOR))})
+    assert connection.run(by_ones) == [one["what"] for one in due], "a page ends where one begins"
     events = told(command("register", "events", "consent", "-o", "json"))
     assert {one["event"] for one in events} >= {"give", "withdraw"}

@@ -82,9 +82,12 @@ def due(
     output: Output = Format.TABLE,
 ) -> None:
     """List what is to be done about records, the earliest first; what is overdue stays."""
-    found = connection.run(lambda gateway: gateway.registers.due(kind))
+
+    async def work(gateway: Gateway) -> list[dict[str, Any]]:
+        return [_plain(one) async for one in gateway.registers.due(kind)]
+
     columns = ("due_on", "kind", "id", "what", "role", "statute")
-    listed((_plain(one) for one in found), columns, output)
+    listed(connection.run(work), columns, output)
 
 
 def events(kind: Kind, output: Output = Format.TABLE) -> None:

@@ -65,11 +65,15 @@ class Registers:
         async for one in pages:
             yield one
 
-    async def due(self, kind: str = "") -> list[register.Due]:
+    async def due(self, kind: str = "", *, page_size: int = 0) -> AsyncIterator[register.Due]:
         """What is to be done about records, the earliest first. For officers and auditors."""
-        request = register.ListDueRequest(kind=kind)
-        answer = await self._explained(self._stub.ListDue(request, timeout=self._timeout_s))
-        return list(answer.due)
+        request = register.ListDueRequest(kind=kind, page_size=page_size)
+
+        def ask(asked: register.ListDueRequest) -> Awaitable[Any]:
+            return self._explained(self._stub.ListDue(asked, timeout=self._timeout_s))
+
+        async for one in paged(ask, request, "due"):
+            yield one
 
     async def apply(
         self,

@@ -170,8 +170,8 @@ class RegisterBook:
         rows = self._records.changes(kind or None, record_id or None, before, limit)
         return [_change_view(number, row) for number, row in rows]
 
-    def due(self, kind: str = "") -> Sequence[Due]:
-        """What is to be done about records, the earliest first; what is overdue stays."""
+    def due(self, kind: str = "", after: tuple[str, str] = ("", "")) -> Sequence[Due]:
+        """What is to be done about records after a place, the earliest first; overdue stays."""
         if kind:
             _check_kind(kind)
         register = self._current.register
@@ -181,8 +181,9 @@ class RegisterBook:
             for one in ((kind,) if kind else MACHINES)
             for record in register.records(one)
             for due in self._lives.deadlines(record, day)
+            if due.place > after
         )
-        return sorted(found, key=lambda due: (due.due_on, due.kind, due.id, due.what))
+        return sorted(found, key=lambda due: due.place)
 
     def due_counts(self) -> dict[str, int]:
         """How many deadlines are ``open`` and how many ``overdue``."""

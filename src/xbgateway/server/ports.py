@@ -229,8 +229,8 @@ class Registers(Protocol):
     ) -> Sequence[ChangeView]:
         """Changes, newest first."""
 
-    def due(self, kind: str = "") -> Sequence[Due]:
-        """Deadlines, the earliest first."""
+    def due(self, kind: str = "", after: Before = ("", "")) -> Sequence[Due]:
+        """Deadlines after a place, the earliest first."""
 
     def applied(self, change: Change) -> RecordView:
         """The record as a change made it, or would."""

@@ -87,10 +87,17 @@ class RegisterService(register_pb2_grpc.RegisterServiceServicer):
     async def ListDue(  # noqa: N802
         self, request: wire.ListDueRequest, context: Context
     ) -> wire.ListDueResponse:
-        """What is to be done about records, as much of it as one message holds."""
-        self._sees_all(context)
-        found = await _read(lambda: self._registers.due(request.kind))
-        return wire.ListDueResponse(due=fitting([due_of(one) for one in found]))
+        """What is to be done about records, the earliest first."""
+        caller = self._sees_all(context)
+        listing = f"due {request.kind}"
+        after = self._pages.open(listing, caller.party, request.page_token) or ("", "")
+        size = page_size(request.page_size, _PAGE_DEFAULT, _PAGE_MAX)
+        found = await _read(lambda: self._registers.due(request.kind, after))
+        page = fitting([due_of(one) for one in found[:size]])
+        token = ""
+        if len(found) > len(page):
+            token = self._pages.seal(listing, caller.party, found[len(page) - 1].place)
+        return wire.ListDueResponse(due=page, next_page_token=token)
 
     async def ApplyEvent(  # noqa: N802
         self, request: wire.ApplyEventRequest, context: Context
@@ -118,11 +125,13 @@ class RegisterService(register_pb2_grpc.RegisterServiceServicer):
         )
         return wire.ApplyEventResponse(record=record_of(self._registers.applied(change)))
 
-    def _sees_all(self, context: Context) -> None:
-        if _reader(self._identities.caller(context)) is not None:
+    def _sees_all(self, context: Context) -> Caller:
+        caller = self._identities.caller(context)
+        if _reader(caller) is not None:
             raise Refused(
                 Reason.ROLE_REQUIRED, "Only officers and auditors may read this.", role="officer"
             )
+        return caller
 
 
 def _reader(caller: Caller) -> str | None:

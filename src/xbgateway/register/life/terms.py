@@ -69,6 +69,11 @@ class Due:
     statute: str
     due_at: str | None = None
 
+    @property
+    def place(self) -> tuple[str, str]:
+        """Where it stands in a list: by day, then by what it is."""
+        return self.due_on, f"{self.kind} {self.id} {self.what}"
+
 
 def reached(day: str | None, today: str) -> bool:
     """Whether ``day`` is given, and is today or past."""
