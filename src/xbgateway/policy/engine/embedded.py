@@ -12,7 +12,7 @@ import os
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from xbgateway.model.errors import Fatal, Reason, Refused, Unavailable
 from xbgateway.model.limits import POLICY_RESULT_BYTES_MAX
@@ -28,9 +28,6 @@ from xbgateway.policy.engine.port import (
 )
 
 LIBRARY = Path(__file__).parent.parent / "_native" / "libxbopa.so"
-# Read by Go's runtime once, when the library is loaded. Collecting less often halves the slowest
-# decisions for some 20 MB (p99 7.7 to 4.5 ms); the soft limit bounds what that may cost.
-GO_SETTINGS: Final[Mapping[str, str]] = {"GOGC": "400", "GOMEMLIMIT": "1GiB"}
 # {"result": and } around a decision.
 _ENVELOPE_BYTES = 16
 
@@ -45,17 +42,12 @@ class Library:
                 "this installation has no embedded policy engine: build it with "
                 "`python native/build.py`, install a wheel that has it, or configure an OPA server",
             )
-        absent = {name: value for name, value in GO_SETTINGS.items() if name not in os.environ}
-        os.environ.update(absent)
         try:
             self._c = ctypes.CDLL(str(path))
         except OSError as problem:
             raise Fatal(
                 Reason.POLICY_UNAVAILABLE, f"the policy engine does not load: {problem}"
             ) from problem
-        finally:
-            for name in absent:  # a child process is not to inherit them
-                del os.environ[name]
         self._pid = os.getpid()
         self._declare()
         about = json.loads(self._take(self._c.XbVersion()))
