@@ -16,6 +16,7 @@ import structlog
 from xbgateway.model.clock import Clock, instant
 from xbgateway.model.entry import (
     Accepted,
+    Activation,
     Anchor,
     Approval,
     Expired,
@@ -209,6 +210,11 @@ class Gateway:
                 self._replies.said(entry.exchange)
             elif isinstance(entry, KeyBundle) and group.origin.endswith("/control"):
                 self.announced(group.origin, entry)
+            elif isinstance(entry, Activation) and not data and entry.previous is not None:
+                words = {"revision": entry.revision, "previous": entry.previous}
+                _log.warning(
+                    "peer_policy_changed", peer=self._topology.peer_of(group.origin), **words
+                )
         for pending in group.pending:
             if isinstance(pending.decoded, Register):
                 self._registrar.waits(pending.position)

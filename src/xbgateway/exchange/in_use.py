@@ -1,4 +1,10 @@
-"""What a start says in the logs: which register and which revision are in use here."""
+"""What a start says in the logs: which register and which revision are in use here.
+
+Another revision than before is never taken up in silence: the entry names the one before, and the
+node's own log warns, by another name where the revision was in use before.
+"""
+
+import structlog
 
 from xbgateway.model.clock import Clock, instant
 from xbgateway.model.entry import Activation, Register, decode
@@ -6,6 +12,8 @@ from xbgateway.model.record import Append, Effect, KeepRegister, KeepRevision, R
 
 from .ports import Ledger
 from .topology import Topology
+
+_log = structlog.get_logger("policy")
 
 
 async def say_in_use(  # noqa: PLR0917 - one value for each thing that a start knows
@@ -33,6 +41,10 @@ async def say_in_use(  # noqa: PLR0917 - one value for each thing that a start k
         activation = Activation(at=at, revision=revision[0], previous=previous).encode()
         effects.append(KeepRevision(*revision))
         appends += [Append(origin, activation) for origin in (*lanes, topology.home)]
+        if previous is not None:
+            again = ledger.reader.revision(revision[0]) is not None
+            event = "policy_rolled_back" if again else "policy_replaced"
+            _log.warning(event, revision=revision[0], previous=previous)
     if appends:
         await ledger.record(Record(tuple(appends), tuple(effects)))
 
