@@ -35,12 +35,7 @@ from xbgateway.model.record import (
 
 from . import duties, subjects
 from .logs import Later
-from .schema import INDEX_BITS
-
-
-def exchange_key(exchange: str) -> bytes:
-    """The 16 bytes under which rows of an exchange are kept."""
-    return UUID(exchange).bytes
+from .schema import INDEX_BITS, exchange_key
 
 
 def check(connection: apsw.Connection, effects: tuple[Effect, ...]) -> None:

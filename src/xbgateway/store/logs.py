@@ -9,7 +9,6 @@ group's own rows are read back and hashed again: no checkpoint is signed over da
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 import apsw
 
@@ -30,7 +29,7 @@ from xbgateway.tlog import (
     verify_consistency,
 )
 
-from .schema import INDEX_BITS
+from .schema import INDEX_BITS, exchange_key
 
 INSERT_ENTRY = "INSERT INTO entries VALUES (?, ?, ?)"
 INSERT_BESIDE = "INSERT INTO beside VALUES (?, ?, ?, ?, ?)"
@@ -131,7 +130,7 @@ class Growth:
         """Insert one own entry and what travels beside it; its index."""
         index = self.frontier.size
         pos = self.head.first_row(index)
-        key = UUID(append.exchange).bytes if append.exchange else None
+        key = exchange_key(append.exchange) if append.exchange else None
         later(INSERT_ENTRY, (pos, key, append.entry))
         if append.beside is not None:
             beside = append.beside

@@ -25,7 +25,7 @@ from xbgateway.model.record import (
 from . import subjects
 from .logs import tile_rows
 from .register_rows import RegisterRows
-from .schema import INDEX_BITS
+from .schema import INDEX_BITS, exchange_key
 
 # A read takes milliseconds and is broken off first; what hangs for longer must not hold up a stop.
 _CLOSE_WAIT_S = 1.0
@@ -112,7 +112,7 @@ class Reader(RegisterRows):
         origins = self.origins()
         sql = "SELECT pos, entry FROM entries WHERE exchange = ? ORDER BY pos"
         found = []
-        for pos, raw in self.connection().execute(sql, (UUID(exchange).bytes,)):
+        for pos, raw in self.connection().execute(sql, (exchange_key(exchange),)):
             try:
                 entry = decode(raw)
             except Refused:
@@ -188,7 +188,7 @@ class Reader(RegisterRows):
     ) -> tuple[str | None, str | None, bytes | None, str] | None:
         """``(party, request_id, wrapped key, at)`` of an exchange this node has a part in."""
         found = self._rows(
-            "SELECT party, request_id, key, at FROM exchanges WHERE id = ?", UUID(exchange).bytes
+            "SELECT party, request_id, key, at FROM exchanges WHERE id = ?", exchange_key(exchange)
         )
         return found[0] if found else None  # type: ignore[return-value]
 
@@ -212,7 +212,7 @@ class Reader(RegisterRows):
         rows = self.connection().execute(
             "SELECT at, id FROM exchanges WHERE party = ? AND (at, id) < (?, ?)"
             " ORDER BY at DESC, id DESC LIMIT ?",
-            (party, at, UUID(exchange).bytes, limit),
+            (party, at, exchange_key(exchange), limit),
         )
         return [(a, str(UUID(bytes=i))) for a, i in rows]
 
@@ -226,7 +226,7 @@ class Reader(RegisterRows):
     def evidence_until(self, exchange: str) -> str | None:
         """Local day until which the facts of an exchange have to be kept."""
         found = self._rows(
-            "SELECT evidence_until FROM exchanges WHERE id = ?", UUID(exchange).bytes
+            "SELECT evidence_until FROM exchanges WHERE id = ?", exchange_key(exchange)
         )
         return found[0][0] if found else None  # type: ignore[return-value]
 
@@ -242,7 +242,7 @@ class Reader(RegisterRows):
     def part(self, exchange: str, part: str) -> bytes | None:
         """A part of an exchange at rest."""
         found = self._rows(
-            "SELECT sealed FROM parts WHERE exchange = ? AND part = ?", UUID(exchange).bytes, part
+            "SELECT sealed FROM parts WHERE exchange = ? AND part = ?", exchange_key(exchange), part
         )
         return found[0][0] if found else None  # type: ignore[return-value]
 
@@ -254,7 +254,7 @@ class Reader(RegisterRows):
     def holds_of(self, exchange: str) -> list[HoldRow]:
         """Every hold of an exchange, in order."""
         sql = "SELECT * FROM holds WHERE exchange = ? ORDER BY at, leaf"
-        return [_hold(row) for row in self._rows(sql, UUID(exchange).bytes)]
+        return [_hold(row) for row in self._rows(sql, exchange_key(exchange))]
 
     def holds_in(self, *states: HoldState) -> list[HoldRow]:
         """Every hold in one of these states, in order."""
@@ -292,7 +292,7 @@ class Reader(RegisterRows):
         """Sealed facts of one decision of an exchange."""
         found = self._rows(
             "SELECT sealed FROM facts WHERE exchange = ? AND digest = ?",
-            UUID(exchange).bytes,
+            exchange_key(exchange),
             bytes.fromhex(digest),
         )
         return found[0][0] if found else None  # type: ignore[return-value]

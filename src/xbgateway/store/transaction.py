@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Protocol
-from uuid import UUID
 
 import apsw
 
@@ -29,7 +28,7 @@ from xbgateway.model.record import KeepChange, KeepRegister, MirrorGroup, Pendin
 
 from . import effects
 from .logs import INSERT_BESIDE, INSERT_ENTRY, Growth, LogHead
-from .schema import INDEX_BITS
+from .schema import INDEX_BITS, exchange_key
 
 # Mirrored wraps beyond the newest few are of no use: the receiver opens payloads at once.
 _WRAPS_KEPT = 128
@@ -189,7 +188,7 @@ class MirrorOperation:
             index = group.start + offset
             pos = growth.head.first_row(index)
             exchange = getattr(entry, "exchange", None)
-            key = UUID(exchange).bytes if exchange else None
+            key = exchange_key(exchange) if exchange else None
             new = isinstance(entry, Request) and key is not None and tx.is_new(key)
             tx.later(INSERT_ENTRY, (pos, key, item.entry))
             if isinstance(entry, Final) and growth.head.answering is not None:
