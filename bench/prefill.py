@@ -144,7 +144,7 @@ async def _transaction(a: Core, b: Core, there: str, back: str, batch: list[_Pas
 
 
 def _facts(exchange: str) -> KeepFacts:
-    return KeepFacts(secrets.token_hex(32), exchange, _REST * 4)
+    return KeepFacts(secrets.token_hex(32), exchange, _REST * 4, "")
 
 
 async def _grow(

@@ -128,6 +128,7 @@ class Node:
             duties=self.core.gateway.duties,
             registers=self.core.book,
             changes=self.core.registrar,
+            revisions=self.core.revisions,
             catalogue=lambda: self.core.catalogue,
             refusals=self.refusals,
             ready=self.why_not_ready,
@@ -145,9 +146,8 @@ class Node:
             self.metrics.registry, self._not_ready, host=host, port=int(port)
         )
         for loop in (
-            self.writers.run(), self.core.gateway.run(), self._renew_channels(),
-            self._rotate(), self._observe(), self._sum_refusals(), self._scrub(),
-            self._ask_engine(), self._count_due(),
+            self.writers.run(), self.core.gateway.run(), self._renew_channels(), self._count_due(),
+            self._rotate(), self._observe(), self._sum_refusals(), self._scrub(), self._ask_engine()
         ):  # fmt: skip
             self._loops.append(asyncio.create_task(_kept(loop)))
         _log.info("serving", revision=self.core.revision.id, version=self.core.register.version)
@@ -209,15 +209,15 @@ class Node:
 
     async def _ask_engine(self) -> None:
         """Whether the engine still answers; without it nothing moves, and health says so."""
-        loop = asyncio.get_running_loop()
         while True:
+            snapshot = self.core.snapshot
             try:
                 # An empty input is denied by the shape rule: any well-formed decision will do.
-                await loop.run_in_executor(
-                    None, self.core.snapshot.decide, b"{}", self.settings.engine.timeout_ms
-                )
+                await asyncio.to_thread(snapshot.decide, b"{}", self.settings.engine.timeout_ms)
                 self._engine_error = None
             except GatewayError as error:
+                if snapshot is not self.core.snapshot:
+                    continue  # another revision came into use
                 if self._engine_error is None:
                     _log.error("engine_gone", reason=str(error.reason))
                 self._engine_error = error

@@ -6,7 +6,6 @@ memory and an evil peer around two of them. Nothing here listens or dials.
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import partial
 from pathlib import Path
 
 import structlog
@@ -30,6 +29,7 @@ from xbgateway.exchange import (
     Registrar,
     Replies,
     Responses,
+    Revisions,
     Room,
     Topology,
     Unsent,
@@ -39,21 +39,22 @@ from xbgateway.identity import load_ed25519, load_rest_key, load_seal_seed
 from xbgateway.model.clock import Clock
 from xbgateway.model.errors import Fatal, Reason
 from xbgateway.model.limits import SEALING_RETIRED_S
-from xbgateway.policy.duties import DutyBook
-from xbgateway.policy.engine import Engine
-from xbgateway.policy.engine.port import Snapshot
-from xbgateway.policy.memo import Decider, Memo
-from xbgateway.policy.projection import Projector
-from xbgateway.policy.revision import Revision, pack_revision
+from xbgateway.policy.active import Active
+from xbgateway.policy.engine import Engine, Snapshot
+from xbgateway.policy.memo import Memo
+from xbgateway.policy.rehearsal import rehearse
+from xbgateway.policy.revision import Revision, unpack_revision
+from xbgateway.policy.tables import Tables
 from xbgateway.register import Catalogue, Register, build_catalogue
 from xbgateway.register.changes import Change, layered
 from xbgateway.register.current import Current
 from xbgateway.register.life import Terms
 from xbgateway.seal import RestKey, SealingKey, SealingKeyRing, keyed_hash
-from xbgateway.store import DutyRows, Logbook, LogSpec, SqliteStore
+from xbgateway.store import DutyRows, Logbook, LogSpec, ProposalRows, SqliteStore
 from xbgateway.tlog import Cosigner, NoteSigner, NoteVerifier, SignatureType
 
 _log = structlog.get_logger("register")
+_policy_log = structlog.get_logger("policy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +111,8 @@ class Core:
     base: Register  # the document, without the changes since
     current: Current
     catalogue: Catalogue
-    revision: Revision
-    snapshot: Snapshot
+    active: Active
     memo: Memo
-    decider: Decider
     topology: Topology
     keys: NodeKeys
     store: SqliteStore
@@ -121,20 +120,28 @@ class Core:
     gateway: Gateway
     registrar: Registrar
     book: RegisterBook
+    revisions: Revisions
 
     @property
     def register(self) -> Register:
         """The register in use."""
         return self.current.register
 
+    @property
+    def revision(self) -> Revision:
+        """The policies in use."""
+        return self.active.now.revision
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The engine's hold of them."""
+        return self.active.now.snapshot
+
     async def recover(self) -> None:
         """What a start does once the store writes: see :meth:`Gateway.recover`."""
+        await self.revisions.start()
         document = self.base.document.model_dump_json(by_alias=True).encode()
-        await self.gateway.recover(
-            (self.base.version, document),
-            self.register.version,
-            (self.revision.id, pack_revision(self.revision)),
-        )
+        await self.gateway.recover((self.base.version, document), self.register.version)
 
     def cosigner_of(self, node: str) -> NoteVerifier:
         """The key with which a peer cosigns our logs."""
@@ -146,9 +153,17 @@ class Core:
         )
 
 
-def terms_of(revision: Revision, day: date) -> Terms:
-    """The terms of register records on a day: the numbers and calendars of a revision's tables."""
-    cuts = revision.tables.cuts[revision.tables.edition(day)]
+def in_use(folder: Revision, active: tuple[str, bytes, str] | None) -> Revision:
+    """What a start decides by: what came into use last, and at the very first the folder's."""
+    if active is None or active[0] == folder.id:
+        return folder
+    _policy_log.warning("policy_folder_differs", folder=folder.id, active=active[0])
+    return unpack_revision(active[1])
+
+
+def terms_of(tables: Tables, day: date) -> Terms:
+    """The terms of register records on a day: the numbers and calendars of officers' tables."""
+    cuts = tables.cuts[tables.edition(day)]
     return Terms(cuts.thresholds, lambda start, days, side: cuts.calendars[side].due(start, days))
 
 
@@ -191,31 +206,28 @@ def compose(  # noqa: PLR0917 - the one place where everything meets
 ) -> Core:
     """Join the rooms of one node. Raises ``Fatal`` or ``Refused`` where it cannot start.
 
-    ``base`` is the register as its document says it; what officers changed since is in the store.
+    ``base`` is the register as its document says it, ``revision`` the policies of a very first
+    start; what officers changed since is in the store.
     """
     topology = topology_of(base, node, lanes)
     _check_key(base, topology, keys)
     catalogue = build_catalogue(base)
-    snapshot = engine.load(revision.bundle())
     remembered = Memo()
-    decider = Decider(
-        snapshot, Projector(revision), revision, remembered if memo else None, timeout_ms
-    )
     store = SqliteStore(store_path, specs(base, topology, keys), group_wait_s=group_wait_s)
     try:
         counted = meter or NoMeter()
-        current, lives = _current(base, store), Lives(partial(terms_of, revision))
-        legs = Legs(
-            decider,
-            keys.rest,
-            keys.ring,
-            {peer: Peer(node, peer) for peer in topology.peers},
-            counted,
-            store.reader,
-            DutyBook(revision.tables, lambda party: current.register.party(party).node == node),
-        )
-        counting = Counting(decider, store.reader, keys.counting)
-        admission = Admission(node, current, catalogue, decider, legs, counting, keys.counting)
+        current, proposals = _current(base, store), ProposalRows(store.reader)
+        active = Active(
+            engine, remembered if memo else None, timeout_ms,
+            lambda party: current.register.party(party).node == node,
+            in_use(revision, proposals.active()),
+        )  # fmt: skip
+        store.revision = active.now.revision.id
+        lives = Lives(lambda day: terms_of(active.tables, day))
+        peering = {peer: Peer(node, peer) for peer in topology.peers}
+        legs = Legs(active, keys.rest, keys.ring, peering, counted, store.reader)
+        counting = Counting(active, store.reader, keys.counting)
+        admission = Admission(node, current, catalogue, active, legs, counting, keys.counting)
         flights = Flights()
         unsent = Unsent(legs, store, topology, clock, counted, flights, admission)
         outbound = Outbound(admission, legs, store, topology, clock, flights, unsent)
@@ -228,6 +240,7 @@ def compose(  # noqa: PLR0917 - the one place where everything meets
         inbound = Inbound(*joined, responses, delivery, approvals, registrar, room := Room(store))
         logbook = Logbook(store, keys.cosigner)
         book = RegisterBook(current, lives, store.reader, clock)
+        revisions = Revisions(active, proposals, store, topology, clock, rehearse)
         holds = Holds(admission, legs, store, topology, clock, outbound, unsent, room)
         desk = Desk(admission, legs, store, topology, clock, unsent, holds)
         gateway = Gateway(
@@ -239,8 +252,8 @@ def compose(  # noqa: PLR0917 - the one place where everything meets
         store.close()
         raise
     return Core(
-        node, base, current, catalogue, revision, snapshot, remembered, decider, topology, keys,
-        store, logbook, gateway, registrar, book,
+        node, base, current, catalogue, active, remembered, topology, keys,
+        store, logbook, gateway, registrar, book, revisions,
     )  # fmt: skip
 
 

@@ -331,7 +331,7 @@ async def test_an_engine_that_is_given_no_time_says_timeout(tmp_path: Path) -> N
     """The real engine's own deadline, not a switch."""
     async with world(tmp_path, {"macao": fund}, memo=False) as w:
         before = sizes(w)
-        decider = w.nodes["zhuhai"].core.decider
+        decider = w.nodes["zhuhai"].core.active.now.decider
         assert decider.revision.id == revision().id
         decider._timeout_ms = 0
         with pytest.raises(Unavailable) as caught:

@@ -227,10 +227,10 @@ async def test_when_the_answer_cannot_be_decided_yet_the_service_is_not_called_a
         here, there = ("zhuhai", "macao") if honours else ("macao", "zhuhai")
         service, core = w.nodes[there].service, w.nodes[there].core
         service.honours = honours
-        decide, down = core.decider.evaluate, [3]
+        decide, down = core.active.now.decider.evaluate, [3]
 
         async def spoken() -> None:
-            core.decider.evaluate = failing  # type: ignore[method-assign]
+            core.active.now.decider.evaluate = failing  # type: ignore[method-assign]
 
         def failing(projected: Any) -> Any:
             if down[0]:

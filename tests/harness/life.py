@@ -20,7 +20,7 @@ def revision() -> Revision:
 
 @cache
 def terms(day: str) -> Terms:
-    return terms_of(revision(), date.fromisoformat(day))
+    return terms_of(revision().tables, date.fromisoformat(day))
 
 
 def after(kind: str, record: Record | None, event: str, day: str, /, **given: object) -> Any:

@@ -65,8 +65,8 @@ def counting(store: SqliteStore, **limits: int) -> Counting:
     """The numbers of a store, under the tables of this tree with some limits of the test's own."""
     tables = revision().tables
     cuts = tuple(replace(c, thresholds={**c.thresholds, **limits}) for c in tables.cuts)
-    decider: Any = SimpleNamespace(revision=SimpleNamespace(tables=replace(tables, cuts=cuts)))
-    return Counting(decider, store.reader, KEY)
+    active: Any = SimpleNamespace(tables=replace(tables, cuts=cuts))
+    return Counting(active, store.reader, KEY)
 
 
 def carried(number: int, now: datetime, *persons: tuple[str, str], **more: Any) -> Carried:

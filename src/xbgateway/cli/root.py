@@ -14,6 +14,7 @@ from xbgateway.cli import (
     party,
     policy,
     register,
+    revision,
     serve,
     token,
 )
@@ -40,6 +41,7 @@ for name, group in (
     ("hold", hold.app),
     ("log", log.app),
     ("policy", policy.app),
+    ("revision", revision.app),
     ("decision", decision.app),
     ("duty", duty.app),
 ):

@@ -28,6 +28,7 @@ from xbgateway.client.errors import GatewayCallError
 from xbgateway.client.holds import Holds, Operations
 from xbgateway.client.paging import paged
 from xbgateway.client.registers import Registers
+from xbgateway.client.revisions import Revisions
 from xbgateway.client.tokens import TokenMint, TokenSource
 
 Request = TypeVar("Request", bound=Message)
@@ -118,6 +119,7 @@ class Gateway:
         self._logs = LogServiceStub(own)
         self.duties = Duties(own, self._explained, self._timeout_s)
         self.holds = Holds(HoldServiceStub(own), self._explained, self._timeout_s)
+        self.revisions = Revisions(own, self._explained, self._timeout_s)
         self.operations = Operations(own, self._explained, self._timeout_s)
         self.registers = Registers(own, self._timeout_s, self._explained)
         return self

@@ -18,6 +18,7 @@ from .register_book import RegisterBook
 from .registrar import Asked, Registrar
 from .replies import Replies
 from .responses import Responses
+from .revisions import ProposalView, Revisions
 from .room import Room
 from .stages import Finished, Submission
 from .topology import Topology
@@ -43,10 +44,12 @@ __all__ = [
     "Officer",
     "Outbound",
     "Peer",
+    "ProposalView",
     "RegisterBook",
     "Registrar",
     "Replies",
     "Responses",
+    "Revisions",
     "Room",
     "Submission",
     "Topology",

@@ -16,7 +16,7 @@ from xbgateway.model.limits import INLINE_PAYLOAD_BYTES_MAX
 from xbgateway.model.origins import exchange_id
 from xbgateway.model.outcome import Outcome
 from xbgateway.model.record import Effect
-from xbgateway.policy.memo import Decider
+from xbgateway.policy.active import Active
 from xbgateway.policy.tables import Tables
 from xbgateway.register import (
     Catalogue,
@@ -51,7 +51,7 @@ class Admission:
         node: str,
         current: Current,
         catalogue: Catalogue,
-        decider: Decider,
+        active: Active,
         legs: Legs,
         counting: Counting,
         counting_key: bytes,
@@ -59,7 +59,7 @@ class Admission:
         self._node = node
         self._current = current
         self._catalogue = catalogue
-        self._decider = decider
+        self._active = active
         self._legs = legs
         self._counting = counting
         self._counting_key = counting_key
@@ -67,7 +67,7 @@ class Admission:
     @property
     def tables(self) -> Tables:
         """The officers' tables of the active revision."""
-        return self._decider.revision.tables
+        return self._active.tables
 
     def admit(
         self, submission: Submission, fingerprint: bytes, now: datetime, lane: int
@@ -332,7 +332,7 @@ class Admission:
 
     def findings(self, rules: Iterable[str]) -> tuple[Finding, ...]:
         """The rules that the other side named, with the texts of this node's own revision."""
-        known = self._decider.revision.texts
+        known = self._active.now.revision.texts
         return tuple(
             Finding(rule, known[rule]["article"], dict(known[rule]["text"]))
             for rule in rules

@@ -21,7 +21,7 @@ from xbgateway.model.facts import UNCOUNTED, UNREAD, ContentFacts, Counts, Stand
 from xbgateway.model.limits import SUBJECTS_FORGOTTEN_MAX
 from xbgateway.model.quick import quick
 from xbgateway.model.record import Count, CountSubjects, Effect, ForgetSubjects, Record
-from xbgateway.policy.memo import Decider
+from xbgateway.policy.active import Active
 from xbgateway.policy.papers import adds_mainland
 from xbgateway.seal import keyed_hash
 
@@ -91,8 +91,8 @@ class _Set:
 class Counting:
     """The numbers of one node: read for facts, recorded with entries, forgotten in time."""
 
-    def __init__(self, decider: Decider, records: Records, key: bytes) -> None:
-        self._decider = decider
+    def __init__(self, active: Active, records: Records, key: bytes) -> None:
+        self._active = active
         self._records = records
         self._key = key
         self._forgotten: date | None = None
@@ -216,7 +216,7 @@ class Counting:
         return needed
 
     def _thresholds(self, today: date) -> Mapping[str, int]:
-        tables = self._decider.revision.tables
+        tables = self._active.tables
         return tables.cuts[tables.edition(today)].thresholds
 
     def _hash(self, *parts: str) -> bytes:

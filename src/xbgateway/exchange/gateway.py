@@ -305,9 +305,7 @@ class Gateway:
 
     # ---- starting and keeping going ----------------------------------------------------------
 
-    async def recover(
-        self, register: tuple[str, bytes], in_use: str, revision: tuple[str, bytes]
-    ) -> None:
+    async def recover(self, register: tuple[str, bytes], in_use: str) -> None:
         """After a start: say what is in use, learn peers' keys, take up what was left pending.
 
         ``register`` is the base document with its version, ``in_use`` that under all changes.
@@ -320,7 +318,7 @@ class Gateway:
                 entry = decode(raw)
                 assert isinstance(entry, KeyBundle)
                 self.announced(self._topology.control_in(peer), entry)
-        await say_in_use(self._ledger, self._topology, self._clock, register, in_use, revision)
+        await say_in_use(self._ledger, self._topology, self._clock, register, in_use)
         await self.announce_key()
         self._take_up(held=False)
         self.holds.take_up()

@@ -41,8 +41,7 @@ from xbgateway.model.record import (
     Pending,
     Until,
 )
-from xbgateway.policy.duties import DutyBook
-from xbgateway.policy.memo import Decider
+from xbgateway.policy.active import Active
 from xbgateway.register import Content
 from xbgateway.seal import (
     SUITE,
@@ -109,16 +108,14 @@ class Legs:
 
     def __init__(  # noqa: PLR0917 - composed once, in core.py
         self,
-        decider: Decider,
+        active: Active,
         rest: RestKey,
         ring: SealingKeyRing,
         peers: dict[str, Peer],
         meter: Meter,
         records: Records,
-        duties: DutyBook,
     ) -> None:
-        self._decider = decider
-        self._duties = duties
+        self._active = active
         self._rest = rest
         self._ring = ring
         self._meter = meter
@@ -135,11 +132,17 @@ class Legs:
         Raises ``Unavailable`` with the engine's own reason where there is no decision: no
         decision is a denial (fail closed).
         """
-        projected = self._decider.project(facts)
-        made = self._decider.lookup(projected)
+        decider = self._active.now.decider
+        projected = decider.project(facts)
+        made = decider.lookup(projected)
         if made is None:
             loop, started = asyncio.get_running_loop(), time.perf_counter()
-            made = await loop.run_in_executor(None, self._decider.evaluate, projected)
+            try:
+                made = await loop.run_in_executor(None, decider.evaluate, projected)
+            except Unavailable:
+                if self._active.now.decider is decider:
+                    raise
+                return await self.decide(facts)  # another revision came into use meanwhile
             self._meter.step("decide", time.perf_counter() - started)
         return Decided(facts, made, self._standing(facts.standing)[0])
 
@@ -159,6 +162,7 @@ class Legs:
                 decided.verdict.facts,
                 exchange,
                 seal_at_rest(key, b"facts", decided.facts_bytes),
+                decided.verdict.revision,
             ),
         ]
         digest, raw = self._standing(decided.facts.standing)
@@ -174,7 +178,7 @@ class Legs:
                     decided.made.decision_bytes,
                 )
             )
-        effects += self._duties.asked(decided.decision, decided.facts, exchange)
+        effects += self._active.now.duties.asked(decided.decision, decided.facts, exchange)
         return effects
 
     def later_evidence(
@@ -201,7 +205,7 @@ class Legs:
             elif isinstance(effect, KeepDecision):
                 self._kept.add(effect.revision + effect.input_digest)
             elif isinstance(effect, KeepDuty):
-                self._duties.kept(effect)
+                self._active.now.duties.kept(effect)
 
     def moment(  # noqa: PLR0917 - one value for each thing law asks
         self,

@@ -68,9 +68,6 @@ class Records(Protocol):
     def bundles(self, origin: str) -> list[bytes]:
         """Key bundles of a control lane, own or mirrored, in order."""
 
-    def revision(self, revision: str) -> bytes | None:
-        """The archived files of a policy revision that was in use here, packed."""
-
     def register(self) -> tuple[str, bytes] | None:
         """The newest base document and its version, apart from the changes since."""
 

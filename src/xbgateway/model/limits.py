@@ -102,6 +102,8 @@ SERVICE_REACH_S_MAX = 10.0
 # so that a hostile peer cannot bury the others' or fill the store.
 HOLDS_OF_PEER_OPEN_MAX = 1000
 # What an officer may write beside a decision; it rests sealed.
+# Proposed revisions that wait for a second officer.
+PROPOSALS_OPEN_MAX = 16
 NOTE_CHARS_MAX = 2000
 # What a service may say of its own error; a caller's status carries no longer message.
 SERVICE_ERROR_BYTES_MAX = 512

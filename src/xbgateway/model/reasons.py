@@ -257,8 +257,23 @@ _LAW: dict[Reason, Explanation] = {
     ),
     _R.SELF_APPROVAL: Explanation(
         "PERMISSION_DENIED",
-        "Whoever asked for a transfer does not decide on its hold.",
+        "Whoever asked for something does not decide on it.",
         "Another officer of the role decides.",
+    ),
+    _R.PROPOSAL_UNKNOWN: Explanation(
+        "NOT_FOUND",
+        "There is no such proposal of a policy revision at this node.",
+        "List the proposals.",
+    ),
+    _R.PROPOSAL_ANSWERED: Explanation(
+        "FAILED_PRECONDITION",
+        "The proposal was approved or rejected already.",
+        "Look at it again; the decision stands.",
+    ),
+    _R.PROPOSAL_STALE: Explanation(
+        "FAILED_PRECONDITION",
+        "Another revision came into use since this one was proposed.",
+        "Propose it again, over the revision that is in use now.",
     ),
     _R.POLICY_UNDEFINED: Explanation(
         "FAILED_PRECONDITION",

@@ -11,6 +11,7 @@ from typing import Final, Literal
 from .duty import ConfirmDuty, KeepDuty
 from .entry import Entry
 from .outcome import Position
+from .proposal import DecideProposal, KeepProposal, UseRevision
 from .quick import quick
 
 # The step of a pending row that this node has nothing left to do for: the row goes.
@@ -102,6 +103,7 @@ class KeepFacts:
     digest: str
     exchange: str
     sealed: bytes
+    revision: str  # that decided; must still be the one in use, else the record is stale
 
 
 @quick
@@ -268,15 +270,6 @@ class KeepChange:
 
 @quick
 @dataclass(frozen=True, slots=True)
-class KeepRevision:
-    """A policy revision's files, so that its decisions can be made again for ever."""
-
-    revision: str
-    files: bytes
-
-
-@quick
-@dataclass(frozen=True, slots=True)
 class KeepUntil:
     """A later decision of an exchange has to be kept longer: the later day wins."""
 
@@ -307,13 +300,15 @@ Effect = (
     | ForgetSubjects
     | KeepRegister
     | KeepChange
-    | KeepRevision
     | KeepUntil
     | KeepDuty
     | ConfirmDuty
     | DropPart
     | KeepHold
     | MoveHold
+    | KeepProposal
+    | DecideProposal
+    | UseRevision
     | Erase
 )
 

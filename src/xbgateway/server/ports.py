@@ -4,7 +4,7 @@ The edge knows who calls, how long they wait and how errors are spelt. It decide
 transfer and writes nothing: :class:`Path` does.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -12,9 +12,12 @@ from xbgateway.exchange.asking import HoldDecision
 from xbgateway.exchange.desk import HoldView, Officer
 from xbgateway.exchange.register_book import ChangeView, RecordView
 from xbgateway.exchange.registrar import Asked
+from xbgateway.exchange.revisions import ProposalView
 from xbgateway.exchange.stages import Finished, Submission
 from xbgateway.model.duty import DutyState, TrackedDuty
 from xbgateway.model.outcome import State
+from xbgateway.model.proposal import Proposal
+from xbgateway.policy.revision import Revision
 from xbgateway.register.changes import Change
 from xbgateway.register.life import Due
 
@@ -241,3 +244,27 @@ class Changes(Protocol):
 
     async def apply(self, asked: Asked) -> Change:
         """Apply an event; raises ``Refused`` where it cannot be."""
+
+
+class PolicyDesk(Protocol):
+    """Revisions of the policies, as officers propose them and put them into use."""
+
+    def active(self) -> tuple[Revision, str]:
+        """What is in use, and since when. Blocks."""
+
+    async def propose(
+        self, officer: Officer, proposal: str, files: Mapping[str, bytes], note: str
+    ) -> ProposalView:
+        """Check files and keep them for a second officer."""
+
+    async def list(self, officer: Officer, before: Before | None, limit: int) -> Sequence[Proposal]:
+        """Proposals, newest first."""
+
+    async def get(self, officer: Officer, proposal: str) -> ProposalView:
+        """One proposal."""
+
+    async def approve(self, officer: Officer, proposal: str, reason: str) -> ProposalView:
+        """Put it into use."""
+
+    async def reject(self, officer: Officer, proposal: str, reason: str) -> ProposalView:
+        """End it."""

@@ -25,6 +25,7 @@ from xbgateway.api.duties.v1 import duties_pb2, duties_pb2_grpc
 from xbgateway.api.exchange.v1 import exchange_pb2, exchange_pb2_grpc
 from xbgateway.api.holds.v1 import holds_pb2, holds_pb2_grpc
 from xbgateway.api.log.v1 import log_pb2, log_pb2_grpc
+from xbgateway.api.policy.v1 import policy_pb2, policy_pb2_grpc
 from xbgateway.api.register.v1 import register_pb2, register_pb2_grpc
 from xbgateway.model import limits
 from xbgateway.model.errors import Fatal, GatewayError, Reason
@@ -41,7 +42,8 @@ from .log_service import LogService
 from .loop import only_loop
 from .operations import Operations, add_operations
 from .pages import PageTokens
-from .ports import Changes, Desk, DutyPath, Logs, Path, Registers
+from .policy_service import PolicyService
+from .ports import Changes, Desk, DutyPath, Logs, Path, PolicyDesk, Registers
 from .proxy import Proxy
 from .reflection import Reflection
 from .refusals import Refusals
@@ -60,9 +62,10 @@ _LOG = log_pb2.DESCRIPTOR.services_by_name["LogService"]
 _REGISTER = register_pb2.DESCRIPTOR.services_by_name["RegisterService"]
 _HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"]
 _REFLECTION = reflection_pb2.DESCRIPTOR.services_by_name["ServerReflection"]
+_POLICY = policy_pb2.DESCRIPTOR.services_by_name["PolicyService"]
 _HOLDS = holds_pb2.DESCRIPTOR.services_by_name["HoldService"]
 _OPERATIONS = operations_pb2.DESCRIPTOR.services_by_name["Operations"]
-_OWN = (_EXCHANGE, _LOG, _DUTY, _REGISTER, _HOLDS, _OPERATIONS)
+_OWN = (_EXCHANGE, _LOG, _DUTY, _REGISTER, _HOLDS, _POLICY, _OPERATIONS)
 _SERVICES = tuple(service.full_name for service in _OWN)
 _OPTIONS = (
     # A second process on the same port fails loudly instead of taking half the calls (pitfall 1).
@@ -134,6 +137,7 @@ class Server:
         duties: DutyPath,
         registers: Registers,
         changes: Changes,
+        revisions: PolicyDesk,
         catalogue: Callable[[], Catalogue],
         refusals: Refusals,
         ready: Callable[[], GatewayError | None],
@@ -166,6 +170,8 @@ class Server:
         duties_pb2_grpc.add_DutyServiceServicer_to_server(duty_service, self._clients)
         records = RegisterService(identities, registers, changes, pages)
         register_pb2_grpc.add_RegisterServiceServicer_to_server(records, self._clients)
+        policies = PolicyService(identities, revisions, pages)
+        policy_pb2_grpc.add_PolicyServiceServicer_to_server(policies, self._clients)
         if options.reflection:
             names = (*_SERVICES, _HEALTH.full_name, _REFLECTION.full_name)
             add_reflection: Any = reflection_pb2_grpc.add_ServerReflectionServicer_to_server

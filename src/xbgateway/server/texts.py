@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from xbgateway.model.errors import Reason
 from xbgateway.model.reasons import CATALOGUE
 
+from .texts_officers import OFFICERS
+
 LANGUAGES = ("zh-Hant", "zh-Hans", "pt", "en")
 _R = Reason
 
@@ -220,36 +222,7 @@ _TEXTS: Mapping[Reason, tuple[str, str, str]] = {
         "须由人员决定后方可继续。",
         "Uma pessoa tem de decidir antes de a transferência continuar.",
     ),
-    _R.HOLD_REJECTED: (
-        "負責決定的人員已否決，未作任何處理。",
-        "负责决定的人员已否决，未作任何处理。",
-        "O funcionário competente recusou; nada foi feito.",
-    ),
-    _R.HOLD_EXPIRED: (
-        "期限內無人作出決定，視為否決；未作任何處理。",
-        "期限内无人作出决定，视为否决；未作任何处理。",
-        "Ninguém decidiu dentro do prazo, o que vale como recusa; nada foi feito.",
-    ),
-    _R.HOLD_WITHDRAWN: (
-        "申請人在等待決定期間已撤回申請。",
-        "申请人在等待决定期间已撤回申请。",
-        "Quem pediu retirou o pedido enquanto aguardava decisão.",
-    ),
-    _R.HOLD_ANSWERED: (
-        "該待決事項已作決定、已逾期或已撤回。",
-        "该待决事项已作决定、已逾期或已撤回。",
-        "A pendência já foi decidida, caducou ou foi retirada.",
-    ),
-    _R.DESK_FULL: (
-        "對方待決事項已達上限，請待部分獲處理後再提出。",
-        "对方待决事项已达上限，请待部分获处理后再提出。",
-        "A outra parte tem o máximo de pendências; recomece quando algumas forem decididas.",
-    ),
-    _R.SELF_APPROVAL: (
-        "申請人不得就本人的申請作決定。",
-        "申请人不得就本人的申请作决定。",
-        "Quem pediu não pode decidir sobre o próprio pedido.",
-    ),
+    **OFFICERS,
     _R.POLICY_UNDEFINED: (
         "現行規則對此傳輸沒有結論，視為不准。",
         "现行规则对此传输没有结论，视为不准。",

@@ -8,6 +8,7 @@ from .duties import DutyRows
 from .lock import StoreLock
 from .logbook import Logbook
 from .opening import LogSpec
+from .proposals import ProposalRows
 from .sqlite import SqliteStore
 
-__all__ = ["DutyRows", "LogSpec", "Logbook", "SqliteStore", "StoreLock"]
+__all__ = ["DutyRows", "LogSpec", "Logbook", "ProposalRows", "SqliteStore", "StoreLock"]

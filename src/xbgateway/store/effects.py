@@ -8,6 +8,7 @@ import apsw
 
 from xbgateway.model.duty import ConfirmDuty, KeepDuty
 from xbgateway.model.outcome import Position
+from xbgateway.model.proposal import DecideProposal, KeepProposal, UseRevision
 from xbgateway.model.record import (
     AlreadyOpen,
     Count,
@@ -23,7 +24,6 @@ from xbgateway.model.record import (
     KeepKey,
     KeepPart,
     KeepRegister,
-    KeepRevision,
     KeepStanding,
     KeepUntil,
     MoveHold,
@@ -33,46 +33,72 @@ from xbgateway.model.record import (
     Stale,
 )
 
-from . import duties, subjects
+from . import duties, proposals, subjects
 from .logs import Later
 from .schema import INDEX_BITS, exchange_key
 
 
-def check(connection: apsw.Connection, effects: tuple[Effect, ...]) -> None:
+def check(connection: apsw.Connection, effects: tuple[Effect, ...], revision: str) -> None:
     """Everything that may refuse, before anything is written: one refusal harms no neighbour.
 
-    Raises ``AlreadyOpen`` for a request id that is taken, ``Stale`` for a counter or a set of
-    subjects that has left the band of the decision and for a hold that has moved; ``Refused`` as
-    :func:`duties.check` does.
+    Raises ``AlreadyOpen`` for a request id that is taken, ``Stale`` for a decision of another
+    ``revision`` than the one in use, for a counter or a set of subjects that has left the band of
+    the decision and for a hold or proposal that has moved; ``Refused`` as :func:`duties.check`.
     """
     for effect in effects:
-        if isinstance(effect, OpenExchange):
-            row = connection.execute(
-                "SELECT id, fingerprint FROM exchanges WHERE party = ? AND request_id = ?",
-                (effect.party, effect.request_id),
-            ).fetchone()
-            if row is not None:
-                raise AlreadyOpen(str(UUID(bytes=row[0])), row[1])
-        elif isinstance(effect, Count):
-            low, high = effect.band
-            if not low <= counter(connection, effect) + effect.add <= high:
-                raise Stale
-        elif isinstance(effect, ConfirmDuty):
-            duties.check(connection, effect)
-        elif isinstance(effect, CountSubjects):
-            of, since, joining = (effect.kind, effect.scope), effect.since, effect.subjects
-            if subjects.after(connection, *of, since, joining) > effect.most:
-                raise Stale
-        elif isinstance(effect, MoveHold):
-            _check_hold(connection, effect)
+        if (look := _CHECKS.get(type(effect))) is not None:
+            look(connection, effect, revision)
 
 
-def _check_hold(connection: apsw.Connection, move: MoveHold) -> None:
+def _check_facts(_connection: apsw.Connection, facts: KeepFacts, revision: str) -> None:
+    if facts.revision != revision:
+        raise Stale
+
+
+def _check_use(_connection: apsw.Connection, use: UseRevision, revision: str) -> None:
+    if revision not in (use.previous, use.revision):
+        raise Stale
+
+
+def _check_open(connection: apsw.Connection, opened: OpenExchange, _revision: str) -> None:
+    row = connection.execute(
+        "SELECT id, fingerprint FROM exchanges WHERE party = ? AND request_id = ?",
+        (opened.party, opened.request_id),
+    ).fetchone()
+    if row is not None:
+        raise AlreadyOpen(str(UUID(bytes=row[0])), row[1])
+
+
+def _check_count(connection: apsw.Connection, count: Count, _revision: str) -> None:
+    low, high = count.band
+    if not low <= counter(connection, count) + count.add <= high:
+        raise Stale
+
+
+def _check_subjects(connection: apsw.Connection, count: CountSubjects, _revision: str) -> None:
+    of = (count.kind, count.scope)
+    if subjects.after(connection, *of, count.since, count.subjects) > count.most:
+        raise Stale
+
+
+def _check_hold(connection: apsw.Connection, move: MoveHold, _revision: str) -> None:
     row = connection.execute(
         "SELECT state FROM holds WHERE leaf = ?", (bytes.fromhex(move.leaf),)
     ).fetchone()
     if row is None or row[0] != move.was:
         raise Stale
+
+
+_CHECKS: dict[type[Any], Callable[[apsw.Connection, Any, str], None]] = {
+    KeepFacts: _check_facts,
+    UseRevision: _check_use,
+    OpenExchange: _check_open,
+    Count: _check_count,
+    CountSubjects: _check_subjects,
+    MoveHold: _check_hold,
+    ConfirmDuty: lambda connection, said, _: duties.check(connection, said),
+    DecideProposal: lambda connection, said, _: proposals.check_decided(connection, said),
+}
 
 
 def counter(connection: apsw.Connection, count: Count) -> int:
@@ -135,10 +161,6 @@ _INSERTS: dict[type[Any], tuple[str, Callable[[Any], tuple[Any, ...]]]] = {
             *(e.version, e.at, e.node, e.kind, e.id, e.event, e.change),
             *(e.officer, e.request, e.refused),
         ),
-    ),
-    KeepRevision: (
-        "INSERT OR IGNORE INTO revisions VALUES (?, ?)",
-        lambda e: (bytes.fromhex(e.revision), e.files),
     ),
     KeepUntil: (
         (
@@ -205,6 +227,17 @@ LATER = tuple(
 )
 
 
+# What takes more than one statement, or one that others in the transaction have to see.
+_WRITES: dict[type[Any], Callable[[apsw.Connection, Any], None]] = {
+    ConfirmDuty: duties.confirm,
+    CountSubjects: subjects.add,
+    ForgetSubjects: subjects.forget,
+    KeepProposal: proposals.keep,
+    DecideProposal: proposals.decide,
+    UseRevision: proposals.use,
+}
+
+
 def apply(connection: apsw.Connection, later: Later, effect: Effect, logs: dict[str, int]) -> None:
     """Write one effect, or leave it for ``later``. ``logs`` maps origins to row numbers."""
     match effect:
@@ -219,15 +252,11 @@ def apply(connection: apsw.Connection, later: Later, effect: Effect, logs: dict[
             key = exchange_key(effect.exchange)
             for sql in (*_ERASE, *(_ERASE_EVIDENCE if effect.evidence else ())):
                 later(sql, (key,))
-        case ConfirmDuty():
-            duties.confirm(connection, effect)
         case OpenExchange() | Count() | MoveHold():
             sql, values = _INSERTS[type(effect)]
             connection.execute(sql, values(effect))
-        case CountSubjects():
-            subjects.add(connection, effect)
-        case ForgetSubjects():
-            subjects.forget(connection, effect)
+        case _ if (write := _WRITES.get(type(effect))) is not None:
+            write(connection, effect)
         case _:
             sql, values = _INSERTS[type(effect)]
             later(sql, values(effect))

@@ -205,6 +205,28 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX holds_state ON holds (state, at) WHERE state <> 'done';
     CREATE INDEX holds_exchange ON holds (exchange);
     """,
+    # Revisions of the policies: what officers proposed and decided, and what came into use when.
+    """
+    CREATE TABLE activations (
+        n INTEGER PRIMARY KEY, revision BLOB NOT NULL, at TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE proposals (
+        id BLOB PRIMARY KEY,
+        revision BLOB NOT NULL,
+        previous BLOB NOT NULL,       -- in use when it was proposed
+        officer TEXT NOT NULL,        -- opaque; stays at this node, as decided_by
+        note TEXT NOT NULL,
+        at TEXT NOT NULL,
+        checked TEXT NOT NULL,        -- one a line
+        skipped TEXT NOT NULL,
+        state TEXT NOT NULL,          -- open, approved, rejected
+        decided_by TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        decided_at TEXT NOT NULL,
+        files BLOB NOT NULL           -- the deciding ones, packed
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX proposals_at ON proposals (at, id);
+    """,
 )
 
 

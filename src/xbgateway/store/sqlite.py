@@ -105,8 +105,8 @@ class SqliteStore:
             self._connection.close()
             self._lock.release()
             raise
-        # Named by whoever layers base document and changes: the rows alone do not say it.
-        self.register_version = ""
+        # Named by whoever layers base document and changes, and loads the policies.
+        self.register_version = self.revision = ""
         self._queue: deque[_Waiting] = deque()
         self._lazy: dict[str, HeldOperation] = {}
         self._wake = asyncio.Event()
@@ -284,7 +284,7 @@ class SqliteStore:
         """One transaction; on a storage error everybody waiting gets it and nothing is swapped."""
         if self._broken is not None:
             return _Committed([_Done(w, self._broken) for w in batch])
-        tx = Transaction(self._connection, self.heads, self.register_version)
+        tx = Transaction(self._connection, self.heads, self.register_version, self.revision)
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             done = [_Done(waiting, _result(waiting.operation, tx)) for waiting in batch]
@@ -298,7 +298,7 @@ class SqliteStore:
             self._failed(error)
             self._broken = Fatal(Reason.INTERNAL, f"the writer failed: {error!r}")
             return _Committed([_Done(w, self._broken) for w in batch])
-        self.register_version = tx.register_version
+        self.register_version, self.revision = tx.register_version, tx.revision
         try:
             groups = self._publish(tx)
         except Fatal as fatal:

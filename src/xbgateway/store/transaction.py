@@ -24,6 +24,7 @@ from xbgateway.model.entry import (
 from xbgateway.model.errors import Fatal, Reason, Refused, Unavailable
 from xbgateway.model.origins import is_data, parse
 from xbgateway.model.outcome import Position
+from xbgateway.model.proposal import UseRevision
 from xbgateway.model.record import KeepChange, KeepRegister, MirrorGroup, Pending, Record, Stale
 
 from . import effects
@@ -41,13 +42,18 @@ class Transaction:
     """The writer's working state between BEGIN and COMMIT."""
 
     def __init__(
-        self, connection: apsw.Connection, heads: Mapping[str, LogHead], register_version: str
+        self,
+        connection: apsw.Connection,
+        heads: Mapping[str, LogHead],
+        register_version: str,
+        revision: str,
     ) -> None:
         self.connection = connection
         self.heads = heads
         self.rows = {head.origin: head.row for head in heads.values()}
         self.growths: dict[str, Growth] = {}
         self.register_version = register_version
+        self.revision = revision
         # Rows that nobody in this transaction reads go in together, one statement for each kind:
         # every statement gives the interpreter lock away, and getting it back costs more than it.
         self._later: dict[str, list[tuple[Any, ...]]] = {sql: [] for sql in _LATER}
@@ -134,7 +140,7 @@ class RecordOperation:
         record = self.record
         if record.register_version not in (None, tx.register_version):
             raise Stale
-        effects.check(tx.connection, record.effects)
+        effects.check(tx.connection, record.effects, tx.revision)
         growths = [tx.growth(append.origin) for append in record.appends]
         placed = []
         for append, growth in zip(record.appends, growths, strict=True):
@@ -149,6 +155,8 @@ class RecordOperation:
                 tx.register_version = effect.in_use
             elif isinstance(effect, KeepChange):
                 tx.register_version = effect.version
+            elif isinstance(effect, UseRevision):
+                tx.revision = effect.revision
         return tuple(placed)
 
 

@@ -231,6 +231,7 @@ async def serving(
         duties=duties,
         registers=book,
         changes=book,
+        revisions=core.revisions if core else desk,
         catalogue=lambda: services,
         refusals=refusals,
         ready=lambda: troubles[0] if troubles else None,

@@ -19,6 +19,7 @@ from xbgateway.model.errors import Fatal, Reason
 from xbgateway.policy.engine.address import Address
 from xbgateway.policy.engine.bundle import SIGNING_ALGORITHM, BundleSigner, bundle_tar
 from xbgateway.policy.engine.check import OpaCheck
+from xbgateway.policy.engine.launch import LAUNCH
 from xbgateway.policy.engine.port import Bundle
 from xbgateway.policy.engine.server import ServerEngine, ServerSnapshot
 
@@ -28,7 +29,6 @@ MEMORY_BYTES_MAX = 512 * 1024 * 1024
 _SOCKET_PATH_BYTES_MAX = 107
 _RESTART_DELAY_S = (0.05, 0.2, 1.0, 5.0)
 _STOP_TIMEOUT_S = 3.0
-_LAUNCH = Path(__file__).with_name("_launch.py")
 
 
 class ChildEngine:
@@ -123,7 +123,7 @@ class _Child:
         path = self._folder / "bundle.tar.gz"
         path.write_bytes(bundle)
         self._command = [
-            *(sys.executable, "-I", "-S", str(_LAUNCH), str(os.getpid()), *command),
+            *(sys.executable, "-I", "-S", str(LAUNCH), str(os.getpid()), *command),
             *("--server", "--addr", f"unix://{self._socket}", "--unix-socket-perm", "600"),
             *("--skip-version-check", "--optimize-store-for-read-speed"),
             *("--log-level", "error", "--shutdown-grace-period", "1", "--bundle", str(path)),

@@ -1,0 +1,272 @@
+"""Officers put another revision of the policies into use while the node runs.
+
+One officer proposes a folder: it is checked in a process of its own, and what is unsound changes
+nothing. A second one approves: the revision is loaded beside the one in use, the activation is
+recorded for this node's home log and every peer in one transaction, and then the two are swapped.
+What is being decided by the old one meanwhile is stale when it is recorded, and decided again.
+
+Each side activates for its own decisions only, and every transfer is decided by both sides: so
+neither a person nor a side alone can allow what the other one's revision forbids (ADR 10).
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from xbgateway.model import limits
+from xbgateway.model.clock import Clock, instant
+from xbgateway.model.entry import Activation
+from xbgateway.model.errors import Reason, Refused
+from xbgateway.model.proposal import (
+    DecideProposal,
+    KeepProposal,
+    Proposal,
+    ProposalState,
+    UseRevision,
+)
+from xbgateway.model.record import Append, Effect, Record, Stale
+from xbgateway.policy.active import Active
+from xbgateway.policy.rehearsal import Rehearsed
+from xbgateway.policy.revision import Revision, load_revision, pack_revision, unpack_revision
+
+from .admission import check_request_id
+from .desk import Officer
+from .ports import Ledger
+from .topology import Topology
+
+_log = structlog.get_logger("policy")
+# Offices that may propose and decide: who answers for the rules on either side.
+OFFICES = ("compliance", "cdo", "mo_data_controller")
+
+
+class RevisionRecords(Protocol):
+    """What the store knows of proposals and revisions."""
+
+    def active(self) -> tuple[str, bytes, str] | None:
+        """``(revision, packed files, since)`` of what came into use last."""
+
+    def was_active(self, revision: str) -> bool:
+        """Whether a revision was ever in use here."""
+
+    def get(self, proposal: str) -> Proposal | None:
+        """One proposal."""
+
+    def files(self, proposal: str) -> bytes | None:
+        """The packed files of a proposal."""
+
+    def list(self, before: tuple[str, str] | None, limit: int) -> list[Proposal]:
+        """Proposals, newest first."""
+
+    def open(self) -> int:
+        """How many wait for a second officer."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalView:
+    """A proposal, and how its files differ from the revision that it was proposed over."""
+
+    proposal: Proposal
+    rollback: bool
+    changes: tuple[str, ...]
+    files: Mapping[str, bytes]
+
+
+class Revisions:
+    """The revision in use at one node, and what is proposed to take its place."""
+
+    def __init__(  # noqa: PLR0917 - composed once, in core.py
+        self,
+        active: Active,
+        rows: RevisionRecords,
+        ledger: Ledger,
+        topology: Topology,
+        clock: Clock,
+        rehearse: Callable[[Mapping[str, bytes]], Rehearsed],
+    ) -> None:
+        self._active = active
+        self._rows = rows
+        self._ledger = ledger
+        self._topology = topology
+        self._clock = clock
+        self._rehearse = rehearse
+        self._one = asyncio.Lock()  # one rehearsal, one activation at a time
+
+    async def start(self) -> None:
+        """At the very first start: the revision of the folder comes into use, and that is told."""
+        if self._rows.active() is None:
+            revision = self._active.now.revision
+            await self._use(revision, pack_revision(revision), None)
+
+    def active(self) -> tuple[Revision, str]:
+        """What is in use, and since when."""
+        found = self._rows.active()
+        return self._active.now.revision, found[2] if found else ""
+
+    async def propose(
+        self, officer: Officer, proposal: str, files: Mapping[str, bytes], note: str
+    ) -> ProposalView:
+        """Check a folder and keep it for a second officer. Takes seconds.
+
+        The same id again gives the same proposal. Raises ``Refused``: ``ROLE_REQUIRED``,
+        ``POLICY_INVALID`` with file, line and reason, ``REQUEST_ID_REUSED``, ``DESK_FULL``,
+        ``ARGUMENT_INVALID`` where it is the revision in use.
+        """
+        _may(officer)
+        check_request_id(proposal)
+        async with self._one:
+            known = await asyncio.to_thread(self._rows.get, proposal)
+            if known is not None:
+                return await self._again(officer, known, files)
+            if await asyncio.to_thread(self._rows.open) >= limits.PROPOSALS_OPEN_MAX:
+                raise Refused(Reason.DESK_FULL, "too many proposals wait for a second officer")
+            rehearsed = await asyncio.to_thread(self._rehearse, files)
+            revision = await asyncio.to_thread(load_revision, files)
+            previous = self._active.now.revision.id
+            if revision.id == previous:
+                raise Refused(
+                    Reason.ARGUMENT_INVALID, "This revision is in use already.", field="files"
+                )
+            made = Proposal(
+                proposal,
+                revision.id,
+                previous,
+                officer.id,
+                note,
+                instant(self._clock.now()),
+                rehearsed.checked,
+                rehearsed.skipped,
+            )
+            await self._ledger.record(Record((), (KeepProposal(made, pack_revision(revision)),)))
+        return await self.get(officer, proposal)
+
+    async def list(
+        self, officer: Officer, before: tuple[str, str] | None, limit: int
+    ) -> list[Proposal]:
+        """Proposals, newest first."""
+        _may(officer)
+        return await asyncio.to_thread(self._rows.list, before, limit)
+
+    async def get(self, officer: Officer, proposal: str) -> ProposalView:
+        """One proposal with its files. Raises ``Refused(PROPOSAL_UNKNOWN)``."""
+        _may(officer)
+
+        def read() -> ProposalView:
+            found, files = self._rows.get(proposal), self._rows.files(proposal)
+            if found is None or files is None:
+                raise Refused(Reason.PROPOSAL_UNKNOWN, "There is no such proposal.")
+            revision = unpack_revision(files)
+            return ProposalView(
+                found,
+                self._rows.was_active(found.revision),
+                differences(self._active.now.revision.files, revision.files),
+                revision.files,
+            )
+
+        return await asyncio.to_thread(read)
+
+    async def reject(self, officer: Officer, proposal: str, reason: str) -> ProposalView:
+        """End a proposal; its proposer may too. Raises ``Refused`` as :meth:`approve` does."""
+        await self._open(officer, proposal)
+        try:
+            said = self._said(officer, proposal, "rejected", reason)
+            await self._ledger.record(Record((), (said,)))
+        except Stale:
+            raise _answered() from None
+        return await self.get(officer, proposal)
+
+    async def approve(self, officer: Officer, proposal: str, reason: str) -> ProposalView:
+        """Put a proposed revision into use.
+
+        Raises ``Refused``: ``ROLE_REQUIRED``, ``PROPOSAL_UNKNOWN``, ``PROPOSAL_ANSWERED``,
+        ``SELF_APPROVAL``, ``PROPOSAL_STALE`` where another revision came into use since it was
+        proposed; ``POLICY_INVALID`` or ``Unavailable`` where the engine cannot load it. In each
+        case the running revision stays.
+        """
+        async with self._one:
+            found = await self._open(officer, proposal)
+            if found.officer == officer.id:
+                raise Refused(
+                    Reason.SELF_APPROVAL, "Whoever proposed a revision does not put it into use."
+                )
+            if found.previous != self._active.now.revision.id:
+                raise Refused(
+                    Reason.PROPOSAL_STALE,
+                    "Another revision came into use since this one was proposed.",
+                    revision=self._active.now.revision.id,
+                )
+            files = await asyncio.to_thread(self._rows.files, proposal)
+            assert files is not None
+            revision = await asyncio.to_thread(unpack_revision, files)
+            said = self._said(officer, proposal, "approved", reason)
+            await self._use(revision, files, said)
+        return await self.get(officer, proposal)
+
+    async def _use(self, revision: Revision, files: bytes, said: DecideProposal | None) -> None:
+        """Load, record, swap. ``said``: the officer's word; none at a very first start."""
+        old, at = self._active.now, instant(self._clock.now())
+        previous = old.revision.id if said else None
+        new = await asyncio.to_thread(self._active.loaded, revision) if said else old
+        entry = Activation(at=at, revision=revision.id, previous=previous).encode()
+        origins = [self._topology.control_out(peer) for peer in self._topology.peers]
+        use = UseRevision(revision.id, files, at, previous)
+        effects: list[Effect] = [said, use] if said else [use]
+        again = await asyncio.to_thread(self._rows.was_active, revision.id)
+        try:
+            appends = tuple(Append(origin, entry) for origin in (*origins, self._topology.home))
+            await self._ledger.record(Record(appends, tuple(effects)))
+        except BaseException as error:
+            if new is not old:
+                new.snapshot.close()
+            if isinstance(error, Stale):
+                raise _answered() from None
+            raise
+        if new is not old:
+            self._active.now = new
+            event = "policy_rolled_back" if again else "policy_replaced"
+            _log.warning(event, revision=revision.id, previous=previous)
+            await asyncio.to_thread(old.snapshot.close)
+
+    async def _again(
+        self, officer: Officer, known: Proposal, files: Mapping[str, bytes]
+    ) -> ProposalView:
+        revision = await asyncio.to_thread(load_revision, files)
+        if (known.officer, known.revision) != (officer.id, revision.id):
+            raise Refused(
+                Reason.REQUEST_ID_REUSED, "This request_id was used for another proposal."
+            )
+        return await self.get(officer, known.id)
+
+    async def _open(self, officer: Officer, proposal: str) -> Proposal:
+        _may(officer)
+        found = await asyncio.to_thread(self._rows.get, proposal)
+        if found is None:
+            raise Refused(Reason.PROPOSAL_UNKNOWN, "There is no such proposal.")
+        if found.state != "open":
+            raise _answered()
+        return found
+
+    def _said(
+        self, officer: Officer, proposal: str, state: ProposalState, reason: str
+    ) -> DecideProposal:
+        return DecideProposal(proposal, state, officer.id, reason, instant(self._clock.now()))
+
+
+def differences(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> tuple[str, ...]:
+    """Files that differ, by path: ``+ path`` new, ``~ path`` changed, ``- path`` gone."""
+    return tuple(
+        f"{'+' if path not in before else '-' if path not in after else '~'} {path}"
+        for path in sorted(before.keys() | after.keys())
+        if before.get(path) != after.get(path)
+    )
+
+
+def _may(officer: Officer) -> None:
+    if officer.roles.isdisjoint(OFFICES):
+        raise Refused(Reason.ROLE_REQUIRED, "Only these officers may.", role=",".join(OFFICES))
+
+
+def _answered() -> Refused:
+    return Refused(Reason.PROPOSAL_ANSWERED, "The proposal is decided already.")
