@@ -196,6 +196,27 @@ async def test_a_start_goes_on_with_what_officers_put_into_use(tmp_path: Path) -
         w.agree()
 
 
+async def test_an_officer_who_hangs_up_leaves_nothing_half_done(tmp_path: Path) -> None:
+    async with world(tmp_path, {"macao": fund}) as w:
+        here = w.nodes["zhuhai"].core
+        passed(here)
+        view = await propose(here, **OTHER)
+        record, recording = here.store.record, asyncio.Event()
+
+        async def seen(asked: Any) -> Any:
+            recording.set()
+            return await record(asked)
+
+        here.store.record = seen  # type: ignore[assignment,method-assign]
+        approving = asyncio.create_task(here.revisions.approve(TWO, view.proposal.id, ""))
+        await recording.wait()
+        approving.cancel()
+        assert (await w.submit("zhuhai", query())).outcome is Outcome.EXECUTED
+        assert decided_by(here) == [SECOND] == [here.revision.id]
+        await w.settle()
+        w.agree()
+
+
 @pytest.mark.parametrize("committed", [False, True])
 async def test_a_kill_leaves_the_one_or_the_other_whole(tmp_path: Path, committed: bool) -> None:
     """Before the commit, and after it but before anybody heard."""

@@ -13,7 +13,7 @@ from xbgateway.register.values import Record
 
 
 class Lives:
-    """``register/life`` bound to the terms of one revision, which ``terms`` gives for a day."""
+    """``register/life`` bound to the terms of the revision in use, which ``terms`` gives."""
 
     def __init__(self, terms: Callable[[date], life.Terms]) -> None:
         self.terms = terms

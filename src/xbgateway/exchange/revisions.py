@@ -93,6 +93,7 @@ class Revisions:
         self._clock = clock
         self._rehearse = rehearse
         self._one = asyncio.Lock()  # one rehearsal, one activation at a time
+        self._approving: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """At the very first start: the revision of the folder comes into use, and that is told."""
@@ -183,8 +184,20 @@ class Revisions:
         Raises ``Refused``: ``ROLE_REQUIRED``, ``PROPOSAL_UNKNOWN``, ``PROPOSAL_ANSWERED``,
         ``SELF_APPROVAL``, ``PROPOSAL_STALE`` where another revision came into use since it was
         proposed; ``POLICY_INVALID`` or ``Unavailable`` where the engine cannot load it. In each
-        case the running revision stays.
+        case the running revision stays. A caller who hangs up cannot leave it half done.
         """
+        task = asyncio.get_running_loop().create_task(self._approve(officer, proposal, reason))
+        self._approving.add(task)
+        task.add_done_callback(self._approved)
+        await asyncio.shield(task)
+        return await self.get(officer, proposal)
+
+    def _approved(self, done: "asyncio.Task[None]") -> None:
+        self._approving.discard(done)
+        if not done.cancelled():
+            done.exception()  # whoever still waits has it
+
+    async def _approve(self, officer: Officer, proposal: str, reason: str) -> None:
         async with self._one:
             found = await self._open(officer, proposal)
             if found.officer == officer.id:
@@ -202,7 +215,6 @@ class Revisions:
             revision = await asyncio.to_thread(unpack_revision, files)
             said = self._said(officer, proposal, "approved", reason)
             await self._use(revision, files, said)
-        return await self.get(officer, proposal)
 
     async def _use(self, revision: Revision, files: bytes, said: DecideProposal | None) -> None:
         """Load, record, swap. ``said``: the officer's word; none at a very first start."""
