@@ -125,26 +125,26 @@ async def _transaction(a: Core, b: Core, there: str, back: str, batch: list[_Pas
             _UNTIL,
         )
         opened.append(OpenExchange(one.exchange, *who))
-        opened.append(_facts(one.exchange))
+        opened.append(_facts(one.exchange, a.revision.id))
     await _grow(a, b, there, [(p.request, p.exchange) for p in batch], opened)
     answered: list[Effect] = []
     second = b.store.size(back)
     for offset, one in enumerate(batch):
         answered.append(KeepKey(one.exchange, _REST, "2026-01-01T00:00:00.000Z", _UNTIL))
         answered += [KeepPart(one.exchange, part, _REST * 4) for part in ("request", "declaration")]
-        answered += [_facts(one.exchange), _facts(one.exchange)]
+        answered += [_facts(one.exchange, a.revision.id), _facts(one.exchange, a.revision.id)]
         answered.append(MovePending(Position(there, "zhuhai", first + offset), None))
     said = [(raw, p.exchange) for p in batch for raw in (p.accepted, p.answer)]
     await _grow(b, a, back, said, answered)
     ended: list[Effect] = []
     for offset, one in enumerate(batch):
-        ended += [KeepPart(one.exchange, "result", _REST * 4), _facts(one.exchange)]
+        ended += [KeepPart(one.exchange, "result", _REST * 4), _facts(one.exchange, a.revision.id)]
         ended.append(MovePending(Position(back, "macao", second + 2 * offset + 1), None))
     await _grow(a, b, there, [(p.final, p.exchange) for p in batch], ended)
 
 
-def _facts(exchange: str) -> KeepFacts:
-    return KeepFacts(secrets.token_hex(32), exchange, _REST * 4, "")
+def _facts(exchange: str, revision: str) -> KeepFacts:
+    return KeepFacts(secrets.token_hex(32), exchange, _REST * 4, revision)
 
 
 async def _grow(
