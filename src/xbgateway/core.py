@@ -43,7 +43,7 @@ from xbgateway.policy.active import Active
 from xbgateway.policy.engine import Engine, Snapshot
 from xbgateway.policy.memo import Memo
 from xbgateway.policy.rehearsal import rehearse
-from xbgateway.policy.revision import Revision, unpack_revision
+from xbgateway.policy.revision import Revision, load_revision, unpack
 from xbgateway.policy.tables import Tables
 from xbgateway.register import Catalogue, Register, build_catalogue
 from xbgateway.register.changes import Change, layered
@@ -158,7 +158,7 @@ def in_use(folder: Revision, active: tuple[str, bytes, str] | None) -> Revision:
     if active is None or active[0] == folder.id:
         return folder
     _policy_log.warning("policy_folder_differs", folder=folder.id, active=active[0])
-    return unpack_revision(active[1])
+    return load_revision(unpack(active[1]))
 
 
 def terms_of(tables: Tables, day: date) -> Terms:

@@ -75,6 +75,7 @@ async def test_a_second_officer_puts_it_into_use_and_both_sides_are_told(tmp_pat
             done = await here.revisions.approve(TWO, name, "read it")
             await w.settle()
         assert (done.proposal.state, done.proposal.decided_by) == ("approved", TWO.id)
+        assert not done.rollback
         assert here.revision.id == SECOND
         assert there.revision.id == FIRST, "each side decides by its own"
         assert await refused(here.revisions.approve(TWO, name, "")) is Reason.PROPOSAL_ANSWERED

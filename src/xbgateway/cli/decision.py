@@ -20,7 +20,7 @@ from xbgateway.model.outcome import Placed
 from xbgateway.policy.engine import EmbeddedEngine
 from xbgateway.policy.memo import Decider
 from xbgateway.policy.projection import Projector
-from xbgateway.policy.revision import Revision, load_directory, unpack_revision
+from xbgateway.policy.revision import Revision, load_directory, load_revision, unpack
 from xbgateway.seal import RestKey, open_at_rest
 from xbgateway.seal.rest import WRAPPED_BYTES
 
@@ -103,7 +103,7 @@ class Archive:
         packed = self.store.reader.revision(revision)
         if packed is None:
             return None
-        found = unpack_revision(packed)
+        found = load_revision(unpack(packed))
         if found.id != revision:
             raise Refused(Reason.POLICY_INVALID, "the archived revision was altered")
         return found

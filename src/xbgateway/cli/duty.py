@@ -9,6 +9,7 @@ from xbgateway.cli.connection import Connection, connected
 from xbgateway.cli.output import Format, Output, listed, shown
 from xbgateway.client import Gateway
 from xbgateway.client.duties import state_of
+from xbgateway.client.paging import first
 
 app = typer.Typer(help="Duties that decisions left to people.", rich_markup_mode=None)
 _COLUMNS = ("duty_id", "state", "verb", "who", "about", "due_at", "party", "exchange_id", "paper")
@@ -35,13 +36,8 @@ def list_(
     """List duties of the calling party, earliest first; for auditors, of every party."""
 
     async def work(gateway: Gateway) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = []
         pages = gateway.duties.list(state=state.value, verb=verb, page_size=min(limit, 500))
-        async for one in pages:
-            found.append(_record(one))
-            if len(found) >= limit:
-                break
-        return found
+        return [_record(one) for one in await first(pages, limit)]
 
     listed(connection.run(work), _COLUMNS, output)
 

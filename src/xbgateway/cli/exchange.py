@@ -10,6 +10,7 @@ from xbgateway.cli.connection import Connection, connected
 from xbgateway.cli.output import Format, Output, listed, shown
 from xbgateway.cli.receipts import write_receipt
 from xbgateway.client import Gateway, Receipt
+from xbgateway.client.paging import first
 
 app = typer.Typer(help="Exchanges of the calling party.", rich_markup_mode=None)
 
@@ -47,12 +48,8 @@ def list_(
     """List exchanges, newest first."""
 
     async def work(gateway: Gateway) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = []
-        async for one in gateway.list_exchanges(page_size=min(limit, 500)):
-            found.append(exchange_record(one))
-            if len(found) >= limit:
-                break
-        return found
+        pages = gateway.list_exchanges(page_size=min(limit, 500))
+        return [exchange_record(one) for one in await first(pages, limit)]
 
     columns = ("exchange_id", "create_time", "outcome", "reason", "service", "method", "purpose")
     listed(connection.run(work), columns, output)

@@ -11,6 +11,7 @@ from xbgateway.cli.connection import Connection, connected
 from xbgateway.cli.output import Format, Output, listed, shown
 from xbgateway.cli.receipts import write_receipt
 from xbgateway.client import Gateway, Receipt
+from xbgateway.client.paging import first
 from xbgateway.model.entry import leaf_hex
 
 app = typer.Typer(help="Transfer logs: read, proved, verified, exported.", rich_markup_mode=None)
@@ -54,15 +55,11 @@ def show(
     """Show entries of a log, in order."""
 
     async def work(gateway: Gateway) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = []
         pages = gateway.list_entries(
             origin, start=start, page_size=min(limit, 1000), exchange_id=exchange
         )
-        async for one in pages:
-            found.append(_entry(one.origin, one.index, one.entry))
-            if len(found) >= limit:
-                break
-        return found
+        found = await first(pages, limit)
+        return [_entry(one.origin, one.index, one.entry) for one in found]
 
     listed(connection.run(work), _COLUMNS, output)
 

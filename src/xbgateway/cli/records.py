@@ -12,6 +12,7 @@ from xbgateway.cli.connection import Connection, connected
 from xbgateway.cli.ending import UsageError
 from xbgateway.cli.output import Format, Output, listed, shown
 from xbgateway.client import Gateway, GatewayCallError
+from xbgateway.client.paging import first
 from xbgateway.model.clock import instant, parse_instant
 from xbgateway.model.errors import Reason
 from xbgateway.register.life import MACHINES, Event
@@ -63,13 +64,8 @@ def history(
     """Show changes, newest first, and those of the other side that were refused."""
 
     async def work(gateway: Gateway) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = []
         pages = gateway.registers.changes(kind, record_id, page_size=min(limit, 1000))
-        async for one in pages:
-            found.append(_plain(one))
-            if len(found) == limit:
-                break
-        return found
+        return [_plain(one) for one in await first(pages, limit)]
 
     columns = ("number", "at", "kind", "id", "event", "node", "officer", "refused")
     listed(connection.run(work), columns, output)

@@ -11,6 +11,7 @@ from xbgateway.cli.connection import Connection, connected
 from xbgateway.cli.ending import UsageError, tell
 from xbgateway.cli.output import Format, Output, listed, shown
 from xbgateway.client import Gateway
+from xbgateway.client.paging import first
 from xbgateway.client.revisions import state_of
 from xbgateway.policy.source import read_policy_directory
 
@@ -78,12 +79,8 @@ def list_(
     """List proposals, newest first."""
 
     async def work(gateway: Gateway) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = []
-        async for one in gateway.revisions.list(page_size=min(limit, 500)):
-            found.append(_record(one))
-            if len(found) == limit:
-                break
-        return found
+        pages = gateway.revisions.list(page_size=min(limit, 500))
+        return [_record(one) for one in await first(pages, limit)]
 
     listed(connection.run(work), _COLUMNS, output)
 

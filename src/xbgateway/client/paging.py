@@ -1,7 +1,9 @@
 """Lists that a node gives page by page (AIP-158), as one iterator."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from typing import Any, TypeVar
+
+_Row = TypeVar("_Row")
 
 
 async def paged(
@@ -24,3 +26,13 @@ async def paged(
         if not after:
             return
         setattr(request, place, after)
+
+
+async def first(rows: AsyncIterator[_Row], limit: int) -> list[_Row]:
+    """At most ``limit`` (1 or more) rows; no page after them is asked for."""
+    found: list[_Row] = []
+    async for one in rows:
+        found.append(one)
+        if len(found) >= limit:
+            break
+    return found

@@ -27,12 +27,11 @@ from xbgateway.model.proposal import (
     ProposalState,
     UseRevision,
 )
-from xbgateway.model.record import Append, Effect, Record, Stale
+from xbgateway.model.record import Append, Record, Stale
 from xbgateway.policy.active import Active
 from xbgateway.policy.rehearsal import Rehearsed
-from xbgateway.policy.revision import Revision, load_revision, pack_revision, unpack_revision
+from xbgateway.policy.revision import Revision, content_hash, load_revision, pack, unpack
 
-from .admission import check_request_id
 from .desk import Officer
 from .ports import Ledger
 from .topology import Topology
@@ -48,8 +47,8 @@ class RevisionRecords(Protocol):
     def active(self) -> tuple[str, bytes, str] | None:
         """``(revision, packed files, since)`` of what came into use last."""
 
-    def was_active(self, revision: str) -> bool:
-        """Whether a revision was ever in use here."""
+    def was_active(self, revision: str, before: str) -> bool:
+        """Whether a revision came into use here before an instant."""
 
     def get(self, proposal: str) -> Proposal | None:
         """One proposal."""
@@ -66,7 +65,7 @@ class RevisionRecords(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ProposalView:
-    """A proposal, and how its files differ from the revision that it was proposed over."""
+    """A proposal, and how its files differ from the revision in use."""
 
     proposal: Proposal
     rollback: bool
@@ -99,7 +98,7 @@ class Revisions:
         """At the very first start: the revision of the folder comes into use, and that is told."""
         if self._rows.active() is None:
             revision = self._active.now.revision
-            await self._use(revision, pack_revision(revision), None)
+            await self._record(revision.id, pack(revision.files), None, self._now())
 
     def active(self) -> tuple[Revision, str]:
         """What is in use, and since when."""
@@ -116,7 +115,6 @@ class Revisions:
         ``ARGUMENT_INVALID`` where it is the revision in use.
         """
         _may(officer)
-        check_request_id(proposal)
         async with self._one:
             known = await asyncio.to_thread(self._rows.get, proposal)
             if known is not None:
@@ -124,23 +122,22 @@ class Revisions:
             if await asyncio.to_thread(self._rows.open) >= limits.PROPOSALS_OPEN_MAX:
                 raise Refused(Reason.DESK_FULL, "too many proposals wait for a second officer")
             rehearsed = await asyncio.to_thread(self._rehearse, files)
-            revision = await asyncio.to_thread(load_revision, files)
-            previous = self._active.now.revision.id
-            if revision.id == previous:
+            revision, previous = content_hash(files), self._active.now.revision.id
+            if revision == previous:
                 raise Refused(
                     Reason.ARGUMENT_INVALID, "This revision is in use already.", field="files"
                 )
             made = Proposal(
                 proposal,
-                revision.id,
+                revision,
                 previous,
                 officer.id,
                 note,
-                instant(self._clock.now()),
+                self._now(),
                 rehearsed.checked,
                 rehearsed.skipped,
             )
-            await self._ledger.record(Record((), (KeepProposal(made, pack_revision(revision)),)))
+            await self._ledger.record(Record((), (KeepProposal(made, pack(files)),)))
         return await self.get(officer, proposal)
 
     async def list(
@@ -155,15 +152,15 @@ class Revisions:
         _may(officer)
 
         def read() -> ProposalView:
-            found, files = self._rows.get(proposal), self._rows.files(proposal)
-            if found is None or files is None:
-                raise Refused(Reason.PROPOSAL_UNKNOWN, "There is no such proposal.")
-            revision = unpack_revision(files)
+            found, packed = self._rows.get(proposal), self._rows.files(proposal)
+            if found is None or packed is None:
+                raise _unknown()
+            files = unpack(packed)
             return ProposalView(
                 found,
-                self._rows.was_active(found.revision),
-                differences(self._active.now.revision.files, revision.files),
-                revision.files,
+                self._rows.was_active(found.revision, found.at),
+                differences(self._active.now.revision.files, files),
+                files,
             )
 
         return await asyncio.to_thread(read)
@@ -212,40 +209,40 @@ class Revisions:
                 )
             files = await asyncio.to_thread(self._rows.files, proposal)
             assert files is not None
-            revision = await asyncio.to_thread(unpack_revision, files)
-            said = self._said(officer, proposal, "approved", reason)
-            await self._use(revision, files, said)
+            await self._swap(files, self._said(officer, proposal, "approved", reason))
 
-    async def _use(self, revision: Revision, files: bytes, said: DecideProposal | None) -> None:
-        """Load, record, swap. ``said``: the officer's word; none at a very first start."""
-        old, at = self._active.now, instant(self._clock.now())
-        previous = old.revision.id if said else None
-        new = await asyncio.to_thread(self._active.loaded, revision) if said else old
-        entry = Activation(at=at, revision=revision.id, previous=previous).encode()
-        origins = [self._topology.control_out(peer) for peer in self._topology.peers]
-        use = UseRevision(revision.id, files, at, previous)
-        effects: list[Effect] = [said, use] if said else [use]
-        again = await asyncio.to_thread(self._rows.was_active, revision.id)
+    async def _swap(self, files: bytes, said: DecideProposal) -> None:
+        """Load a revision beside the one in use, record that it takes its place, and swap."""
+        old = self._active.now
+        revision = await asyncio.to_thread(lambda: load_revision(unpack(files)))
+        again = await asyncio.to_thread(self._rows.was_active, revision.id, said.at)
+        new = await asyncio.to_thread(self._active.loaded, revision)
         try:
-            appends = tuple(Append(origin, entry) for origin in (*origins, self._topology.home))
-            await self._ledger.record(Record(appends, tuple(effects)))
+            await self._record(revision.id, files, old.revision.id, said.at, said)
         except BaseException as error:
-            if new is not old:
-                new.snapshot.close()
+            await asyncio.to_thread(new.snapshot.close)
             if isinstance(error, Stale):
                 raise _answered() from None
             raise
-        if new is not old:
-            self._active.now = new
-            event = "policy_rolled_back" if again else "policy_replaced"
-            _log.warning(event, revision=revision.id, previous=previous)
-            await asyncio.to_thread(old.snapshot.close)
+        self._active.now = new
+        event = "policy_rolled_back" if again else "policy_replaced"
+        _log.warning(event, revision=revision.id, previous=old.revision.id)
+        await asyncio.to_thread(old.snapshot.close)
+
+    async def _record(
+        self, revision: str, files: bytes, previous: str | None, at: str, *said: DecideProposal
+    ) -> None:
+        """That a revision comes into use, for the home log and every peer, in one transaction."""
+        entry = Activation(at=at, revision=revision, previous=previous).encode()
+        lanes = [self._topology.control_out(peer) for peer in self._topology.peers]
+        appends = tuple(Append(origin, entry) for origin in (*lanes, self._topology.home))
+        use = UseRevision(revision, files, at, previous)
+        await self._ledger.record(Record(appends, (*said, use)))
 
     async def _again(
         self, officer: Officer, known: Proposal, files: Mapping[str, bytes]
     ) -> ProposalView:
-        revision = await asyncio.to_thread(load_revision, files)
-        if (known.officer, known.revision) != (officer.id, revision.id):
+        if (known.officer, known.revision) != (officer.id, content_hash(files)):
             raise Refused(
                 Reason.REQUEST_ID_REUSED, "This request_id was used for another proposal."
             )
@@ -255,7 +252,7 @@ class Revisions:
         _may(officer)
         found = await asyncio.to_thread(self._rows.get, proposal)
         if found is None:
-            raise Refused(Reason.PROPOSAL_UNKNOWN, "There is no such proposal.")
+            raise _unknown()
         if found.state != "open":
             raise _answered()
         return found
@@ -263,7 +260,10 @@ class Revisions:
     def _said(
         self, officer: Officer, proposal: str, state: ProposalState, reason: str
     ) -> DecideProposal:
-        return DecideProposal(proposal, state, officer.id, reason, instant(self._clock.now()))
+        return DecideProposal(proposal, state, officer.id, reason, self._now())
+
+    def _now(self) -> str:
+        return instant(self._clock.now())
 
 
 def differences(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> tuple[str, ...]:
@@ -278,6 +278,10 @@ def differences(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> tupl
 def _may(officer: Officer) -> None:
     if officer.roles.isdisjoint(OFFICES):
         raise Refused(Reason.ROLE_REQUIRED, "Only these officers may.", role=",".join(OFFICES))
+
+
+def _unknown() -> Refused:
+    return Refused(Reason.PROPOSAL_UNKNOWN, "There is no such proposal.")
 
 
 def _answered() -> Refused:

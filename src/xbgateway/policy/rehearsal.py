@@ -6,7 +6,6 @@ memory limit, and dies with the node.
 """
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -15,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from xbgateway.model.errors import Reason, Refused, Unavailable
-from xbgateway.policy.engine.launch import LAUNCH
+from xbgateway.policy.engine.launch import bounded
 from xbgateway.policy.source import FILE_BYTES_MAX, SUFFIXES, Files
 
 FILES_MAX = 2000
@@ -66,8 +65,7 @@ def rehearse(files: Files) -> Rehearsed:
 
 
 def _run(arguments: Sequence[str]) -> tuple[int, str]:
-    launch = (sys.executable, "-I", "-S", str(LAUNCH), str(os.getpid()), str(_MEMORY_BYTES_MAX))
-    command = (*launch, sys.executable, "-m", "xbgateway", *arguments)
+    command = bounded(_MEMORY_BYTES_MAX, sys.executable, "-m", "xbgateway", *arguments)
     try:
         done = subprocess.run(  # noqa: S603 - our own program, with a folder that we made
             command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False

@@ -67,6 +67,11 @@ def decides(path: str) -> bool:
     return not path.startswith(_NOT_DECIDING) and not path.endswith(_TEST)
 
 
+def deciding(files: Files) -> dict[str, bytes]:
+    """The files whose content can change a decision."""
+    return {path: raw for path, raw in files.items() if decides(path)}
+
+
 def load_revision(files: Files) -> Revision:
     """Validate files and make them a revision.
 
@@ -91,27 +96,23 @@ def load_revision(files: Files) -> Revision:
         texts={rule: {"article": one.article, "text": one.text} for rule, one in texts.items()},
         readings={rule: one.reading for rule, one in texts.items() if one.reading},
         capabilities=files[CAPABILITIES],
-        files={path: raw for path, raw in files.items() if decides(path)},
+        files=deciding(files),
     )
 
 
-def pack_revision(revision: Revision) -> bytes:
+def pack(files: Files) -> bytes:
     """The deciding files in one piece, for the policy archive of a node."""
-    texts = {path: base64.b64encode(raw).decode() for path, raw in revision.files.items()}
+    texts = {path: base64.b64encode(raw).decode() for path, raw in deciding(files).items()}
     return zlib.compress(json.dumps(texts, sort_keys=True).encode(), level=9)
 
 
-def unpack_revision(packed: bytes) -> Revision:
-    """The revision that was packed; its id is computed anew from the files.
-
-    Raises Refused(POLICY_INVALID) where the archive is damaged.
-    """
+def unpack(packed: bytes) -> dict[str, bytes]:
+    """The files that were packed. Raises Refused(POLICY_INVALID) where the archive is damaged."""
     try:
         texts = json.loads(zlib.decompress(packed))
-        files = {path: base64.b64decode(text) for path, text in texts.items()}
+        return {path: base64.b64decode(text) for path, text in texts.items()}
     except (zlib.error, ValueError, AttributeError) as problem:
         raise Refused(Reason.POLICY_INVALID, "the archived revision is damaged") from problem
-    return load_revision(files)
 
 
 def load_directory(directory: Path | None = None) -> Revision:

@@ -9,7 +9,7 @@ from xbgateway.api.duties.v1 import duties_pb2_grpc
 from xbgateway.model.duty import BY_PEOPLE, DutyState, TrackedDuty
 from xbgateway.model.errors import Reason, Refused
 
-from .exchange_service import fitting, page_size
+from .exchange_service import fitting, no_longer, page_size
 from .identity import Context, Identities
 from .pages import PageTokens
 from .ports import DutyPath
@@ -77,8 +77,7 @@ class DutyService(duties_pb2_grpc.DutyServiceServicer):
         """An officer's word that it was carried out."""
         caller = self._identities.caller(context)
         for field, most in (("note", _NOTE_CHARS_MAX), ("evidence_ref", _EVIDENCE_CHARS_MAX)):
-            if len(getattr(request, field)) > most:
-                raise Refused(Reason.ARGUMENT_INVALID, f"At most {most} characters.", field=field)
+            no_longer(field, getattr(request, field), most)
         duty = await self._duties.get(caller.party, request.duty_id)
         role = next((one for one in duty.roles if one in caller.roles), ",".join(duty.roles))
         confirmed = await self._duties.confirm(

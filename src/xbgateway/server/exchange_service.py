@@ -113,9 +113,26 @@ def not_negative(field: str, value: int) -> None:
         raise Refused(Reason.ARGUMENT_INVALID, f"{field} is negative.", field=field)
 
 
+def no_longer(field: str, text: str, most: int) -> None:
+    """Raises ``Refused(ARGUMENT_INVALID)`` for a text of more than so many characters."""
+    if len(text) > most:
+        raise Refused(Reason.ARGUMENT_INVALID, f"At most {most} characters.", field=field)
+
+
+def rejection(reason: str) -> None:
+    """Raises ``Refused(ARGUMENT_INVALID)`` for a rejection that says no reason."""
+    if not reason.strip():
+        raise Refused(Reason.ARGUMENT_INVALID, "A rejection needs a reason.", field="reason")
+
+
 def exchange_id(text: str) -> str:
     """An exchange's id as stores know it. What is no UUID is no exchange: ``EXCHANGE_UNKNOWN``."""
+    return uuid_of(text, Reason.EXCHANGE_UNKNOWN, "There is no such exchange.")
+
+
+def uuid_of(text: str, unknown: Reason, sentence: str) -> str:
+    """A UUID as stores know it. What is none names nothing: raises ``Refused(unknown)``."""
     try:
         return str(UUID(text))
     except ValueError as error:
-        raise Refused(Reason.EXCHANGE_UNKNOWN, "There is no such exchange.") from error
+        raise Refused(unknown, sentence) from error

@@ -9,7 +9,7 @@ from xbgateway.exchange.desk import HoldView, Officer
 from xbgateway.model import limits
 from xbgateway.model.errors import Reason, Refused
 
-from .exchange_service import exchange_id, fitting, page_size
+from .exchange_service import exchange_id, fitting, no_longer, page_size, rejection
 from .identity import Context, Identities
 from .pages import PageTokens
 from .ports import Desk
@@ -60,12 +60,7 @@ class HoldService(holds_pb2_grpc.HoldServiceServicer):
     ) -> wire.Hold:
         """No, with a reason."""
         self._officer(context)
-        if not request.reason.strip():
-            raise Refused(
-                Reason.ARGUMENT_INVALID,
-                "A rejection needs a reason.",
-                field="reason",
-            )
+        rejection(request.reason)
         return await self._decided(
             context, request.exchange_id, request.etag, request.reason, False
         )
@@ -74,12 +69,7 @@ class HoldService(holds_pb2_grpc.HoldServiceServicer):
         self, context: Context, exchange: str, etag: str, note: str, yes: bool
     ) -> wire.Hold:
         officer = self._officer(context)
-        if len(note) > limits.NOTE_CHARS_MAX:
-            raise Refused(
-                Reason.ARGUMENT_INVALID,
-                f"The note is longer than {limits.NOTE_CHARS_MAX} characters.",
-                field="note",
-            )
+        no_longer("note", note, limits.NOTE_CHARS_MAX)
         view = await self._desk.decide(officer, exchange_id(exchange), etag, note, yes=yes)
         return hold_of(view)
 

@@ -5,17 +5,17 @@ Roles come before existence: who has none learns nothing of any proposal.
 
 import asyncio
 from collections.abc import Mapping
-from uuid import UUID
 
 from xbgateway.api.policy.v1 import policy_pb2 as wire
 from xbgateway.api.policy.v1 import policy_pb2_grpc
+from xbgateway.exchange.admission import check_request_id
 from xbgateway.exchange.desk import Officer
 from xbgateway.exchange.revisions import ProposalView
 from xbgateway.model import limits
 from xbgateway.model.errors import Reason, Refused
 from xbgateway.model.proposal import Proposal
 
-from .exchange_service import fitting, page_size
+from .exchange_service import fitting, no_longer, page_size, rejection, uuid_of
 from .identity import Context, Identities
 from .pages import PageTokens
 from .ports import PolicyDesk
@@ -53,11 +53,12 @@ class PolicyService(policy_pb2_grpc.PolicyServiceServicer):
     ) -> wire.Proposal:
         """Check a folder, and keep it for a second officer."""
         officer = self._officer(context)
-        _short("note", request.note)
+        no_longer("note", request.note, limits.NOTE_CHARS_MAX)
         files = {one.path: one.content for one in request.files}
         if len(files) < len(request.files):
             raise Refused(Reason.POLICY_INVALID, "A path stands twice.")
-        name = _id(request.request_id, Reason.REQUEST_ID_MISSING)
+        check_request_id(request.request_id)
+        name = request.request_id.lower()
         return proposal_of(await self._desk.propose(officer, name, files, request.note))
 
     async def ListProposals(  # noqa: N802
@@ -80,7 +81,7 @@ class PolicyService(policy_pb2_grpc.PolicyServiceServicer):
     ) -> wire.Proposal:
         """One proposal with its files."""
         officer = self._officer(context)
-        view = await self._desk.get(officer, _id(request.proposal_id, Reason.PROPOSAL_UNKNOWN))
+        view = await self._desk.get(officer, _id(request.proposal_id))
         found = proposal_of(view)
         found.files.extend(_files(view.files))
         return found
@@ -90,8 +91,8 @@ class PolicyService(policy_pb2_grpc.PolicyServiceServicer):
     ) -> wire.Proposal:
         """A second officer puts it into use."""
         officer = self._officer(context)
-        _short("reason", request.reason)
-        name = _id(request.proposal_id, Reason.PROPOSAL_UNKNOWN)
+        no_longer("reason", request.reason, limits.NOTE_CHARS_MAX)
+        name = _id(request.proposal_id)
         return proposal_of(await self._desk.approve(officer, name, request.reason))
 
     async def RejectProposal(  # noqa: N802
@@ -99,10 +100,9 @@ class PolicyService(policy_pb2_grpc.PolicyServiceServicer):
     ) -> wire.Proposal:
         """No, with a reason."""
         officer = self._officer(context)
-        _short("reason", request.reason)
-        if not request.reason.strip():
-            raise Refused(Reason.ARGUMENT_INVALID, "A rejection needs a reason.", field="reason")
-        name = _id(request.proposal_id, Reason.PROPOSAL_UNKNOWN)
+        no_longer("reason", request.reason, limits.NOTE_CHARS_MAX)
+        rejection(request.reason)
+        name = _id(request.proposal_id)
         return proposal_of(await self._desk.reject(officer, name, request.reason))
 
     def _officer(self, context: Context) -> Officer:
@@ -139,15 +139,5 @@ def _files(files: Mapping[str, bytes]) -> list[wire.PolicyFile]:
     return [wire.PolicyFile(path=path, content=files[path]) for path in sorted(files)]
 
 
-def _id(text: str, otherwise: Reason) -> str:
-    """A proposal's id as stores know it. Raises ``Refused`` for what is no UUID."""
-    try:
-        return str(UUID(text))
-    except ValueError as error:
-        raise Refused(otherwise, "This is no UUID.") from error
-
-
-def _short(field: str, text: str) -> None:
-    most = limits.NOTE_CHARS_MAX
-    if len(text) > most:
-        raise Refused(Reason.ARGUMENT_INVALID, f"At most {most} characters.", field=field)
+def _id(text: str) -> str:
+    return uuid_of(text, Reason.PROPOSAL_UNKNOWN, "There is no such proposal.")

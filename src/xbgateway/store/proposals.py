@@ -69,10 +69,10 @@ class ProposalRows:
         found = self._one(sql)
         return (found[0].hex(), found[1], found[2]) if found else None
 
-    def was_active(self, revision: str) -> bool:
-        """Whether a revision was ever in use here."""
-        sql = "SELECT 1 FROM activations WHERE revision = ? LIMIT 1"
-        return self._one(sql, bytes.fromhex(revision)) is not None
+    def was_active(self, revision: str, before: str) -> bool:
+        """Whether a revision came into use here before an instant."""
+        sql = "SELECT 1 FROM activations WHERE revision = ? AND at < ? LIMIT 1"
+        return self._one(sql, bytes.fromhex(revision), before) is not None
 
     def get(self, proposal: str) -> Proposal | None:
         """One proposal."""

@@ -10,7 +10,6 @@ started again; until then decisions are POLICY_UNAVAILABLE.
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import threading
 from pathlib import Path
@@ -19,7 +18,7 @@ from xbgateway.model.errors import Fatal, Reason
 from xbgateway.policy.engine.address import Address
 from xbgateway.policy.engine.bundle import SIGNING_ALGORITHM, BundleSigner, bundle_tar
 from xbgateway.policy.engine.check import OpaCheck
-from xbgateway.policy.engine.launch import LAUNCH
+from xbgateway.policy.engine.launch import bounded
 from xbgateway.policy.engine.port import Bundle
 from xbgateway.policy.engine.server import ServerEngine, ServerSnapshot
 
@@ -49,7 +48,7 @@ class ChildEngine:
         verification_key: Path | None = None,
     ) -> None:
         self._check = OpaCheck(binary)
-        self._command = [str(memory_bytes_max), str(binary), "run"]
+        self._command = bounded(memory_bytes_max, str(binary), "run")
         if verification_key is not None:
             self._command += ["--verification-key", str(verification_key)]
             self._command += ["--signing-alg", SIGNING_ALGORITHM]
@@ -123,7 +122,7 @@ class _Child:
         path = self._folder / "bundle.tar.gz"
         path.write_bytes(bundle)
         self._command = [
-            *(sys.executable, "-I", "-S", str(LAUNCH), str(os.getpid()), *command),
+            *command,
             *("--server", "--addr", f"unix://{self._socket}", "--unix-socket-perm", "600"),
             *("--skip-version-check", "--optimize-store-for-read-speed"),
             *("--log-level", "error", "--shutdown-grace-period", "1", "--bundle", str(path)),

@@ -140,7 +140,7 @@ class Proposal(_message.Message):
     previous: _builtins.str
     """The revision in use when it was proposed; only over that one can it be put into use."""
     rollback: _builtins.bool
-    """Whether this revision was in use here before."""
+    """Whether this revision was in use here before it was proposed."""
     officer: _builtins.str
     """Party and person: "cn.zhuhai.data/officer-1"."""
     note: _builtins.str
@@ -148,7 +148,7 @@ class Proposal(_message.Message):
     reason: _builtins.str
     @_builtins.property
     def changes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Files that differ from the revision before: "+ path" new, "~ path" changed, "- path" gone."""
+        """Files that differ from the revision in use: "+ path" new, "~ path" changed, "- path" gone."""
 
     @_builtins.property
     def checked(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
