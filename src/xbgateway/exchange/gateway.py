@@ -33,11 +33,7 @@ from xbgateway.model.errors import GatewayError, Reason, Refused, Unavailable
 from xbgateway.model.limits import ENTRIES_ACTED_ON_MAX, SEALING_KEY_DAYS
 from xbgateway.model.origins import is_data
 from xbgateway.model.outcome import Placed, Position, State, outcome
-from xbgateway.model.record import (
-    Append,
-    Pending,
-    Record,
-)
+from xbgateway.model.record import Append, Pending, Record
 from xbgateway.seal import KeyBundle as Bundle
 from xbgateway.seal import SealingKeyRing
 
