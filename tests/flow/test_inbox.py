@@ -15,14 +15,15 @@ from tests.harness.simulator import World
 from xbgateway.exchange.ports import Answered
 from xbgateway.model.entry import Accepted
 from xbgateway.model.errors import Reason, Refused
-from xbgateway.model.limits import EXCHANGE_TTL_S
+from xbgateway.model.limits import ACKNOWLEDGED_KEPT_DAYS, EXCHANGE_TTL_S
 from xbgateway.model.outcome import Outcome
 
 PULL = {"mode": "pull", "visibility_s": 30, "attempts_max": 2}
 
 
 async def test_pulled_acknowledged_and_answered(tmp_path: Path) -> None:
-    async with delivered(tmp_path, PULL) as w:
+    later = Later()
+    async with delivered(tmp_path, PULL, later) as w:
         pulling = asyncio.create_task(inbox(w).pull(FUND, 10, 10))
         running, exchange = await waiting(w, query(case_id="CASE-1"))
         [handed] = await pulling
@@ -47,6 +48,9 @@ async def test_pulled_acknowledged_and_answered(tmp_path: Path) -> None:
         await w.settle()
         assert not w.nodes["macao"].service.asked
         w.agree()
+        later.by += timedelta(days=ACKNOWLEDGED_KEPT_DAYS, minutes=1)
+        await w.nodes["macao"].core.gateway.queue.tidy()
+        assert row(w, exchange) is None
 
 
 async def test_a_services_own_error_is_its_answer(tmp_path: Path) -> None:

@@ -210,3 +210,24 @@ async def test_the_last_moment_bounds_a_longer_horizon(tmp_path: Path) -> None:
         later.by += timedelta(seconds=EXCHANGE_TTL_S + 1)
         assert (await running).outcome is Outcome.NOT_EXECUTED
         w.agree()
+
+
+async def test_both_nodes_die_in_a_pause_and_the_caller_asks_twice(tmp_path: Path) -> None:
+    later = Later()
+    async with delivered(tmp_path, PUSH, later) as w:
+        away(w)
+        asked = query()
+        running, exchange = await waiting(w, asked)
+        for name in ("macao", "zhuhai"):
+            await w.crash(name)
+        await asyncio.gather(running, return_exceptions=True)
+        for name in ("zhuhai", "macao"):
+            await w.start(name)
+        again = [asyncio.create_task(w.submit("zhuhai", asked)) for _ in range(2)]
+        back(w)
+        later.by += timedelta(seconds=21)
+        for finished in await asyncio.gather(*again):
+            assert (finished.exchange, finished.outcome) == (exchange, Outcome.EXECUTED)
+        assert w.nodes["macao"].service.count == {exchange: 1}
+        await w.settle()
+        w.agree()

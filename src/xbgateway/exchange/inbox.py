@@ -97,9 +97,9 @@ class Inbox:
             found = self._opened(row)
             if found is None:
                 continue
-            pending, opened = found
+            _pending, opened = found
             if self._calls.stopped(row) is not None:
-                self._calls.queue.act(pending)  # it ends there
+                self._calls.queue.call_off(row.exchange)
                 continue
             room -= len(opened.payload)
             if room < 0 and taken:

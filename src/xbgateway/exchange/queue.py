@@ -89,6 +89,7 @@ class Queue:
         self._calls: Counter[str] = Counter()
         self._taken: dict[str, DeliveryRow] = {}  # taken up by this process, not yet called
         self._looking: asyncio.Task[None] | None = None
+        self._called_off: set[str] = set()
         self._told: set[tuple[str, str]] = set()
 
     # ---- the rows ------------------------------------------------------------------------------
@@ -134,6 +135,11 @@ class Queue:
         self.changed.set()
         self.changed = asyncio.Event()
 
+    def call_off(self, exchange: str) -> None:
+        """Look at a delivery at once, since it was called off; one that may have acted goes on."""
+        self._called_off.add(exchange)
+        self.grown()
+
     async def _look(self) -> None:
         while self.rows.any_waiting():
             try:
@@ -147,7 +153,10 @@ class Queue:
     async def wake(self) -> None:
         """Take up everything whose time has come, as far as each service has room."""
         now = instant(self._clock.now())
-        for row in self.rows.over(now, DELIVERIES_ENDED_MAX):
+        found = {exchange: self.rows.row(exchange) for exchange in self._called_off}
+        off = [row for row in found.values() if row and row.state == "waiting" and not row.unsure]
+        self._called_off = {row.exchange for row in off}
+        for row in (*off, *self.rows.over(now, DELIVERIES_ENDED_MAX)):
             pending = self._pending(row)
             if pending is not None:
                 self.act(pending)
