@@ -159,7 +159,9 @@ async def test_a_person_says_what_became_of_a_dead_letter(
         settled = await attention.resolve(FUND, exchange, "mo.fss/o-1", "journal 7", found)  # type: ignore[arg-type]
         assert settled.remark is not None
         assert settled.remark.note == "journal 7"
-        assert (await running).outcome is outcome
+        finished = await running
+        reasons = {"not_executed": "RESOLVED_NOT_EXECUTED", "unknown": "EXCHANGE_UNKNOWN_EFFECT"}
+        assert (finished.outcome, finished.reason) == (outcome, reasons[found])
         assert await attention.listed(None, None, 10) == []
         await w.settle()
         w.agree()

@@ -59,6 +59,9 @@ class DeliveryRecords(Protocol):
     def any_waiting(self) -> bool:
         """Whether anything waits at all."""
 
+    def any_done(self, before: str) -> bool:
+        """Whether anything was acknowledged before an instant."""
+
     def for_people(
         self, party: str | None, after: tuple[str, str] | None, limit: int
     ) -> list[DeliveryRow]:
@@ -200,8 +203,9 @@ class Queue:
         """Forget what was acknowledged long ago, and carry the depths into the metrics."""
         now = self._clock.now()
         before = instant(now - timedelta(days=ACKNOWLEDGED_KEPT_DAYS))
-        forget = ForgetDeliveries(before, ACKNOWLEDGED_FORGOTTEN_MAX)
-        await self._ledger.record(Record((), (forget,)))
+        if self.rows.any_done(before):
+            forget = ForgetDeliveries(before, ACKNOWLEDGED_FORGOTTEN_MAX)
+            await self._ledger.record(Record((), (forget,)))
         counted = await asyncio.to_thread(self.rows.counts)
         told = {(one.service, str(one.state)) for one in counted}
         for service, state in self._told - told:

@@ -253,7 +253,9 @@ class Replies:
             case Expired():
                 end, reason, rules = Outcome.EXPIRED, str(Reason.EXCHANGE_EXPIRED), ()
             case Answer(status="not_called"):
-                end, reason, rules = Outcome.NOT_EXECUTED, str(Reason.SERVICE_UNAVAILABLE), ()
+                looked = entry.reason == Reason.RESOLVED_NOT_EXECUTED  # somebody over there has
+                reason = str(Reason.RESOLVED_NOT_EXECUTED if looked else Reason.SERVICE_UNAVAILABLE)
+                end, rules = Outcome.NOT_EXECUTED, ()
             case Answer(status="unknown"):
                 end, reason, rules = Outcome.UNKNOWN, str(Reason.EXCHANGE_UNKNOWN_EFFECT), ()
             case _:

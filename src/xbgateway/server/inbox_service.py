@@ -3,6 +3,8 @@
 A party sees its own inbox only; another party's message looks like one that does not exist.
 """
 
+import asyncio
+
 from xbgateway.api.inbox.v1 import inbox_pb2 as wire
 from xbgateway.api.inbox.v1 import inbox_pb2_grpc
 from xbgateway.exchange.inbox import Handed
@@ -16,15 +18,17 @@ from .ports import Inbox
 from .translate import timestamp
 
 _MESSAGES_DEFAULT = 10
+_SLICE_S = 1.0
 _CODES = range(1, 17)  # gRPC's, but OK
 
 
 class InboxService(inbox_pb2_grpc.InboxServiceServicer):
     """Serves the systems of providers."""
 
-    def __init__(self, identities: Identities, inbox: Inbox) -> None:
+    def __init__(self, identities: Identities, inbox: Inbox, draining: asyncio.Event) -> None:
         self._identities = identities
         self._inbox = inbox
+        self._draining = draining
 
     async def Pull(  # noqa: N802 - gRPC's name
         self, request: wire.PullRequest, context: Context
@@ -35,8 +39,13 @@ class InboxService(inbox_pb2_grpc.InboxServiceServicer):
         wait_s = request.wait.ToTimedelta().total_seconds()
         if wait_s < 0:
             raise Refused(Reason.ARGUMENT_INVALID, "A negative time to wait.", field="wait")
-        handed = await self._inbox.pull(party, most, wait_s)
-        return wire.PullResponse(messages=[message_of(one) for one in handed])
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + min(wait_s, limits.PULL_WAIT_S_MAX)
+        while True:  # in slices, so that whoever waits does not hold up a drain
+            left_s = ends - loop.time()
+            handed = await self._inbox.pull(party, most, max(0.0, min(left_s, _SLICE_S)))
+            if handed or left_s <= _SLICE_S or self._draining.is_set():
+                return wire.PullResponse(messages=[message_of(one) for one in handed])
 
     async def Acknowledge(  # noqa: N802
         self, request: wire.AcknowledgeRequest, context: Context

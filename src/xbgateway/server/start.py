@@ -180,7 +180,7 @@ class Server:
         exchange_pb2_grpc.add_ExchangeServiceServicer_to_server(exchanges, self._clients)
         holds = HoldService(identities, desk, pages)
         holds_pb2_grpc.add_HoldServiceServicer_to_server(holds, self._clients)
-        messages = InboxService(identities, inbox)
+        messages = InboxService(identities, inbox, self._draining)
         inbox_pb2_grpc.add_InboxServiceServicer_to_server(messages, self._clients)
         letters = DeadLetterService(identities, attention, pages)
         inbox_pb2_grpc.add_DeadLetterServiceServicer_to_server(letters, self._clients)

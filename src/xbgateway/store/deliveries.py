@@ -119,6 +119,11 @@ class DeliveryRows:
         sql = "SELECT 1 FROM deliveries WHERE state = 'waiting' LIMIT 1"
         return self._reader.connection().execute(sql).fetchone() is not None
 
+    def any_done(self, before: str) -> bool:
+        """Whether anything was acknowledged before an instant."""
+        sql = "SELECT 1 FROM deliveries WHERE state = 'done' AND last < ? LIMIT 1"
+        return self._reader.connection().execute(sql, (before,)).fetchone() is not None
+
     def for_people(
         self, party: str | None, after: tuple[str, str] | None, limit: int
     ) -> list[DeliveryRow]:
