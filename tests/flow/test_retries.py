@@ -23,7 +23,7 @@ PUSH = {"mode": "push", "horizon_s": 3 * 86_400, "backoff_s_min": 20, "backoff_s
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is not reached waits in the store at once, and not after two seconds."""
+    """What is not reached waits in the store at once, and not after some seconds."""
     monkeypatch.setattr("xbgateway.exchange.calls.SERVICE_TASK_S_MAX", 0.1)
 
 

@@ -98,9 +98,10 @@ CONTROL_WAIT_S = 5.0
 # A service that cannot be reached at all for this long ends the exchange, so that a caller who
 # waits hears of it; a service that may have acted is asked until the exchange's last moment.
 SERVICE_REACH_S_MAX = 10.0
-# How long an exchange that was just accepted keeps its task while its service cannot be reached: a
-# service that restarts is back by then. After it the exchange waits in the store.
-SERVICE_TASK_S_MAX = 2.0
+# How long an exchange that was just accepted keeps its task while its service gives no word: just
+# beyond the above, so that a caller who waits is served as soon as the service is back, and what
+# ends there needs no row. After it the exchange waits in the store.
+SERVICE_TASK_S_MAX = SERVICE_REACH_S_MAX + 2.0
 # Calls of one service under way: an eighth of what is acted on, so that services that do not
 # answer leave room for the others. What comes beyond waits in the store.
 SERVICE_CALLS_MAX = ENTRIES_ACTED_ON_MAX // 8
