@@ -8,7 +8,6 @@ recover → serve. Stop: health NOT_SERVING → no new calls → paths to their 
 import asyncio
 import contextlib
 import gc
-import shutil
 import signal
 import sys
 from collections.abc import Coroutine
@@ -31,7 +30,7 @@ from xbgateway.model.errors import Fatal, GatewayError, Reason, Refused, Unavail
 from xbgateway.model.limits import DEADLINE_S_MAX
 from xbgateway.model.record import Append, Record
 from xbgateway.observe import Exposition, Metrics, configure_logging
-from xbgateway.policy.engine import Address, EmbeddedEngine, Engine, OpaCheck, Tls
+from xbgateway.policy.engine.chosen import engine_of
 from xbgateway.policy.revision import load_directory
 from xbgateway.register import Register, load_register
 from xbgateway.seal import keyed_hash
@@ -98,7 +97,7 @@ class Node:
             register,
             settings.node,
             load_directory(settings.files.policies),
-            _engine(settings),
+            engine_of(settings.engine),
             NodeKeys.load(settings.files.keys, trust_domain, settings.node, dev=self.dev),
             settings.files.store,
             Backends(self.channels, _backends(settings, trust_domain)),
@@ -124,6 +123,8 @@ class Node:
             identities=self.identities,
             path=self.core.gateway,
             desk=self.core.gateway.desk,
+            inbox=self.core.inbox,
+            attention=self.core.attention,
             logs=self.core.logbook,
             duties=self.core.gateway.duties,
             registers=self.core.book,
@@ -316,23 +317,6 @@ def _certificates(settings: Settings, register: Register, *, dev: bool) -> Certi
         {d: [crls / f"{d}.pem"] for d in domains if (crls / f"{d}.pem").exists()} if crls else None,
         dev=dev,
     )
-
-
-def _engine(settings: Settings) -> Engine:
-    asked = settings.engine
-    if asked.kind == "embedded":
-        return EmbeddedEngine()
-    from xbgateway.policy.engine.server import ServerEngine  # noqa: PLC0415  its client starts late
-
-    tls = None
-    if asked.ca is not None:
-        tls = Tls(ca=asked.ca, certificate=asked.cert, key=asked.key)
-    if asked.socket is not None:
-        address = Address(unix_socket=asked.socket)
-    else:
-        host, _, port = (asked.url or "").rpartition("//")[2].partition(":")
-        address = Address(host=host, port=int(port or 8181), tls=tls)
-    return ServerEngine(address, OpaCheck(Path(shutil.which("opa") or "opa")))
 
 
 def _backends(settings: Settings, trust_domain: str) -> dict[str, Target]:

@@ -13,6 +13,8 @@ import structlog
 from xbgateway.exchange import (
     Admission,
     Approvals,
+    Attention,
+    Calls,
     Counting,
     Delivery,
     Desk,
@@ -21,10 +23,12 @@ from xbgateway.exchange import (
     Gateway,
     Holds,
     Inbound,
+    Inbox,
     Legs,
     Lives,
     Outbound,
     Peer,
+    Queue,
     RegisterBook,
     Registrar,
     Replies,
@@ -50,7 +54,14 @@ from xbgateway.register.changes import Change, layered
 from xbgateway.register.current import Current
 from xbgateway.register.life import Terms
 from xbgateway.seal import RestKey, SealingKey, SealingKeyRing, keyed_hash
-from xbgateway.store import DutyRows, Logbook, LogSpec, ProposalRows, SqliteStore
+from xbgateway.store import (
+    DeliveryRows,
+    DutyRows,
+    Logbook,
+    LogSpec,
+    ProposalRows,
+    SqliteStore,
+)
 from xbgateway.tlog import Cosigner, NoteSigner, NoteVerifier, SignatureType
 
 _log = structlog.get_logger("register")
@@ -121,6 +132,8 @@ class Core:
     registrar: Registrar
     book: RegisterBook
     revisions: Revisions
+    inbox: Inbox
+    attention: Attention
 
     @property
     def register(self) -> Register:
@@ -228,13 +241,14 @@ def compose(  # noqa: PLR0917 - the one place where everything meets
         legs = Legs(active, keys.rest, keys.ring, peering, counted, store.reader)
         counting = Counting(active, store.reader, keys.counting)
         admission = Admission(node, current, catalogue, active, legs, counting, keys.counting)
-        flights = Flights()
-        unsent = Unsent(legs, store, topology, clock, counted, flights, admission)
+        unsent = Unsent(legs, store, topology, clock, counted, flights := Flights(), admission)
         outbound = Outbound(admission, legs, store, topology, clock, flights, unsent)
         responses = Responses(legs, store, topology, counted)
         joined = (admission, legs, store, peers, topology, clock)
         last = (responses, approvals := Approvals(admission, legs, store, clock))
-        delivery = Delivery(admission, legs, store, services, topology, clock, counted, *last)
+        queue = Queue(DeliveryRows(store.reader), store, catalogue, clock, counted)
+        calls = Calls(admission, services, clock, counted, queue)
+        delivery = Delivery(admission, legs, store, topology, clock, *last, calls)
         replies = Replies(*joined, counted, flights)
         registrar = Registrar(current, lives, store, peers, topology, clock, counted)
         inbound = Inbound(*joined, responses, delivery, approvals, registrar, room := Room(store))
@@ -242,18 +256,19 @@ def compose(  # noqa: PLR0917 - the one place where everything meets
         book = RegisterBook(current, lives, store.reader, clock)
         revisions = Revisions(active, proposals, store, topology, clock, rehearse)
         holds = Holds(admission, legs, store, topology, clock, outbound, unsent, room)
+        inbox = Inbox(delivery, holds, store, catalogue, clock, counted)
         desk = Desk(admission, legs, store, topology, clock, unsent, holds)
         gateway = Gateway(
             outbound, replies, inbound, holds, desk, legs, counting, store, topology, keys.ring,
             clock, lambda p: logbook.prove_now(p.position.origin, p.position.index)[1],
-            Duties(DutyRows(store.reader), store, clock, counted), registrar,
+            Duties(DutyRows(store.reader), store, clock, counted), registrar, queue,
         )  # fmt: skip
     except BaseException:
         store.close()
         raise
     return Core(
-        node, base, current, catalogue, active, remembered, topology, keys,
-        store, logbook, gateway, registrar, book, revisions,
+        node, base, current, catalogue, active, remembered, topology, keys, store, logbook, gateway,
+        registrar, book, revisions, inbox, Attention(delivery, holds, store, clock),
     )  # fmt: skip
 
 

@@ -70,7 +70,7 @@ async def test_the_service_is_away_for_long_and_comes_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What may have acted is asked for longer than what was never reached."""
-    monkeypatch.setattr("xbgateway.exchange.delivery.SERVICE_REACH_S_MAX", 0.05)
+    monkeypatch.setattr("xbgateway.exchange.calls.SERVICE_REACH_S_MAX", 0.05)
     async with world(tmp_path, {"macao": fund}) as w:
         running = await died_after_the_effect(w)
         service = w.nodes["macao"].service

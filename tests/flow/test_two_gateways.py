@@ -197,7 +197,7 @@ async def test_a_service_that_is_away_was_not_called(tmp_path: Path, monkeypatch
     async def away() -> None:
         raise NotReached
 
-    monkeypatch.setattr("xbgateway.exchange.delivery.SERVICE_REACH_S_MAX", 0.1)
+    monkeypatch.setattr("xbgateway.exchange.calls.SERVICE_REACH_S_MAX", 0.1)
     async with world(tmp_path, {"macao": fund}) as w:
         w.nodes["macao"].service.before = away
         finished = await w.submit("zhuhai", query())

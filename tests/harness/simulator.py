@@ -193,6 +193,7 @@ class World:
         node = self.nodes[name]
         node.up = False
         store, gateway = node.core.store, node.core.gateway
+        gateway.queue.close()
         store._broken = store._broken or Fatal(Reason.INTERNAL, "the node was killed")
         mine = [o for o, wire in self.wires.items() if name in (wire.writer, wire.reader)]
         tasks = [self._tasks.pop(o) for o in mine if o in self._tasks]
@@ -267,7 +268,7 @@ class World:
         nodes = [node.core.gateway for node in self.nodes.values() if node.up]
         return all(
             s.quiet
-            and all(step == "held" for _position, step in s.reader.waiting())
+            and all(step in ("held", "queued") for _position, step in s.reader.waiting())
             and not s.reader.holds_in("approved", "rejected")
             for s in stores
         ) and not any(gateway.holds.running() for gateway in nodes)

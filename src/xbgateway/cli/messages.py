@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 from xbgateway.cli.ending import UsageError
 from xbgateway.cli.register import read
 from xbgateway.model.errors import Reason, Refused
-from xbgateway.register import Catalogue, MethodEntry, build_catalogue
+from xbgateway.register import Catalogue, MessageShape, MethodEntry, build_catalogue
 from xbgateway.register.document import builtin_descriptor_set
 
 
@@ -26,15 +26,28 @@ class Messages:
 
     def request(self, data: str) -> Message:
         """The request that JSON says (``@file``: the file's JSON). Unknown fields are refused."""
+        return self._parsed(data, self._entry.request)
+
+    def answer(self, data: str) -> Message:
+        """The answer that JSON says, in the same way."""
+        return self._parsed(data, self._entry.answer)
+
+    def _parsed(self, data: str, shape: MessageShape) -> Message:
         text = Path(data[1:]).read_bytes() if data.startswith("@") else data
-        made: Message = self._entry.request.message_class()
+        made: Message = shape.message_class()
         try:
             json_format.Parse(text, made, descriptor_pool=self._catalogue.pool)
         except (json_format.ParseError, UnicodeDecodeError) as error:
             raise Refused(
-                Reason.MESSAGE_UNDECODABLE, f"--data is no {self._entry.request.full_name}: {error}"
+                Reason.MESSAGE_UNDECODABLE, f"--data is no {shape.full_name}: {error}"
             ) from error
         return made
+
+    @property
+    def request_type(self) -> type[Message]:
+        """The class that requests are read into."""
+        found: type[Message] = self._entry.request.message_class
+        return found
 
     @property
     def answer_type(self) -> type[Message]:

@@ -26,6 +26,7 @@ from xbgateway.client.channel import Endpoint, References, open_channel, submiss
 from xbgateway.client.duties import Duties
 from xbgateway.client.errors import GatewayCallError
 from xbgateway.client.holds import Holds, Operations
+from xbgateway.client.inbox import DeadLetters, Inbox
 from xbgateway.client.paging import paged
 from xbgateway.client.registers import Registers
 from xbgateway.client.revisions import Revisions
@@ -120,6 +121,8 @@ class Gateway:
         self.duties = Duties(own, self._explained, self._timeout_s)
         self.holds = Holds(HoldServiceStub(own), self._explained, self._timeout_s)
         self.revisions = Revisions(own, self._explained, self._timeout_s)
+        self.inbox = Inbox(own, self._explained, self._timeout_s)
+        self.dead_letters = DeadLetters(own, self._explained, self._timeout_s)
         self.operations = Operations(own, self._explained, self._timeout_s)
         self.registers = Registers(own, self._timeout_s, self._explained)
         return self

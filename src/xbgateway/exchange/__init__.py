@@ -2,6 +2,8 @@
 
 from .admission import Admission
 from .approvals import Approvals
+from .attention import Attention
+from .calls import Calls
 from .counting import Counting
 from .delivery import Delivery
 from .desk import Desk, HoldView, Officer
@@ -10,10 +12,12 @@ from .flights import Flights
 from .gateway import Gateway, View
 from .holds import Holds
 from .inbound import Inbound
+from .inbox import Inbox
 from .legs import Legs, Peer
 from .lives import Lives
 from .outbound import Outbound
 from .ports import Mirrored
+from .queue import Queue
 from .register_book import RegisterBook
 from .registrar import Asked, Registrar
 from .replies import Replies
@@ -28,6 +32,8 @@ __all__ = [
     "Admission",
     "Approvals",
     "Asked",
+    "Attention",
+    "Calls",
     "Counting",
     "Delivery",
     "Desk",
@@ -38,6 +44,7 @@ __all__ = [
     "HoldView",
     "Holds",
     "Inbound",
+    "Inbox",
     "Legs",
     "Lives",
     "Mirrored",
@@ -45,6 +52,7 @@ __all__ = [
     "Outbound",
     "Peer",
     "ProposalView",
+    "Queue",
     "RegisterBook",
     "Registrar",
     "Replies",

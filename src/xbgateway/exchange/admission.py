@@ -21,6 +21,7 @@ from xbgateway.policy.tables import Tables
 from xbgateway.register import (
     Catalogue,
     Content,
+    DeliveryTerms,
     MethodEntry,
     content_facts,
     parse,
@@ -279,6 +280,10 @@ class Admission:
     def method(self, declaration: Declaration) -> MethodEntry:
         """The declared method. Raises ``Refused`` where this node does not know it."""
         return self._catalogue.method(declaration.service, declaration.method)
+
+    def terms(self, declaration: Declaration) -> DeliveryTerms:
+        """How the declared recipient is given its exchanges."""
+        return self._catalogue.terms(declaration.service, declaration.recipient, declaration.method)
 
     def provides(self, declaration: Declaration) -> bool:
         """Whether the declared recipient provides the service from this node."""

@@ -7,23 +7,26 @@ whoever wrote it may have called, so from there no way leads to ``not_called``.
 """
 
 import asyncio
-import time
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 
-from xbgateway.model.clock import Clock, instant, parse_instant
+from xbgateway.model.clock import Clock, instant
+from xbgateway.model.delivery import DeliveryRow, DropDelivery, PutDelivery
 from xbgateway.model.entry import Answer, Request, leaf_hex
 from xbgateway.model.errors import Reason, Refused, Unavailable
-from xbgateway.model.limits import DEADLINE_S_MAX, RECORD_RETRIES_MAX, SERVICE_REACH_S_MAX
+from xbgateway.model.limits import (
+    RECORD_RETRIES_MAX,
+)
 from xbgateway.model.record import DONE, Effect, Pending, Stale
-from xbgateway.register import MethodEntry
 from xbgateway.seal import open_at_rest
 
 from .admission import Admission
 from .approvals import Approvals
 from .asking import informed
+from .calls import Calls, unknown
 from .failures import pack_error
 from .legs import Legs
-from .ports import Answered, EffectUnknown, Ledger, Meter, NotReached, Services
+from .ports import Answered, Ledger
 from .responses import Denied, Opened, Responses, refuse_denied
 from .stages import Declaration
 from .topology import Topology
@@ -37,22 +40,20 @@ class Delivery:
         admission: Admission,
         legs: Legs,
         ledger: Ledger,
-        services: Services,
         topology: Topology,
         clock: Clock,
-        meter: Meter,
         responses: Responses,
         approvals: Approvals,
+        calls: Calls,
     ) -> None:
         self._admission = admission
         self._legs = legs
         self._ledger = ledger
-        self._services = services
         self._topology = topology
         self._clock = clock
-        self._meter = meter
         self._responses = responses
         self._approvals = approvals
+        self.calls = calls
 
     def reopen(self, pending: Pending, entry: Request) -> Opened:
         """An accepted request as it rests here, after a crash."""
@@ -75,14 +76,24 @@ class Delivery:
         )
 
     async def deliver(self, pending: Pending, opened: Opened, *, again: bool) -> None:
-        """Steps 6 to 9. After a crash the service is asked again only if it honours the id."""
-        answered = await self._asked(opened, again=again)
+        """Steps 6 to 9. After a crash the service is asked again only if it honours the id.
+
+        What did not come to an end in the first seconds goes on from its row in the store.
+        """
+        row = self.calls.queue.begun(opened.entry.exchange) if again else None
+        if row is None:
+            row = self.calls.row(opened, pending.position, unsure=again)
+        answered, row = await self.calls.asked(opened, row)
+        if answered is None:
+            await self.calls.queue.put_off(row)
+            return
         # The service has spoken: its word is kept until this node can decide on it and record it;
         # to begin again would be to call a second time.
+        opened = replace(opened, ends=self._ends(row, answered))
         delay_s = 0.05
         while True:
             try:
-                await self._end(pending, opened, answered)
+                await self.end(pending, opened, answered)
             except Unavailable as error:
                 if error.reason is Reason.DRAINING:
                     raise
@@ -91,7 +102,33 @@ class Delivery:
             await asyncio.sleep(delay_s)
             delay_s = min(delay_s * 2, 5.0)
 
-    async def _end(self, pending: Pending, opened: Opened, answered: Answered | Reason) -> None:
+    async def overdue(self, pending: Pending, opened: Opened) -> None:
+        """A delivery that waits and may not be tried any more, or was called off: it ends or parks.
+
+        Raises ``Stale`` where it went on meanwhile.
+        """
+        row = self.calls.queue.rows.row(opened.entry.exchange)
+        if row is None or row.state != "waiting":
+            return
+        stopped = self.calls.stopped(row)
+        reason = stopped or self.calls.over(row)
+        if reason is None and row.attempts >= row.most and row.due <= instant(self._clock.now()):
+            await self.calls.queue.put_off(self.calls.parked(row, Reason.ATTEMPTS_EXHAUSTED))
+        elif reason is None:
+            return
+        elif stopped is None and self._admission.terms(opened.declaration).at_end == "park":
+            await self.calls.queue.put_off(self.calls.parked(row, reason))
+        else:
+            await self.end(pending, replace(opened, ends=self._ends(row, reason)), reason)
+
+    def _ends(self, row: DeliveryRow, answered: Answered | Reason) -> tuple[Effect, ...]:
+        """What becomes of the row as its exchange ends; an unknown outcome waits for a person."""
+        if answered is Reason.EXCHANGE_UNKNOWN_EFFECT:
+            now = instant(self._clock.now())
+            return (PutDelivery(unknown(row, now)),)
+        return (DropDelivery(row.exchange),) if row.version else ()
+
+    async def end(self, pending: Pending, opened: Opened, answered: Answered | Reason) -> None:
         """Steps 7 to 9, or the entry that says why there is no answer."""
         now = self._clock.now()
         if isinstance(answered, Reason):
@@ -104,7 +141,7 @@ class Delivery:
                 control=0,
                 reason=answered,
             )
-            await self._responses.record(pending, DONE, ended, [])
+            await self._responses.record(pending, DONE, ended, [*opened.ends])
             return
         for _attempt in range(RECORD_RETRIES_MAX):
             try:
@@ -125,53 +162,6 @@ class Delivery:
             await self._answer(pending, opened, answered, now)
         except Refused as refused:
             await self._withhold(pending, opened, refused, now)
-
-    async def _asked(self, opened: Opened, *, again: bool) -> Answered | Reason:
-        """The service's word, or why there is none: it was never reached, or nobody can say."""
-        try:
-            method = self._admission.method(opened.declaration)
-        except Refused as refused:  # a register that no longer has it came into use meanwhile
-            return Reason.EXCHANGE_UNKNOWN_EFFECT if again else refused.reason
-        if again and not method.honours_exchange_id:
-            return Reason.EXCHANGE_UNKNOWN_EFFECT
-        started = time.perf_counter()
-        answered = await self._call(opened, method, unsure=again)
-        self._meter.step("deliver", time.perf_counter() - started)
-        return answered
-
-    async def _call(
-        self, opened: Opened, method: MethodEntry, *, unsure: bool
-    ) -> Answered | Reason:
-        """Ask until there is a word. ``unsure``: an earlier run may have been heard already."""
-        entry = opened.entry
-        metadata = [
-            ("xb-exchange-id", entry.exchange),
-            ("xb-sender", entry.sender),
-            ("xb-purpose", entry.purpose),
-        ]
-        if opened.declaration.case_id is not None:
-            metadata.append(("xb-case-id", opened.declaration.case_id))
-        last = parse_instant(opened.said.last)
-        reach_by = min(last, self._clock.now() + timedelta(seconds=SERVICE_REACH_S_MAX))
-        delay_s = 0.05
-        while True:
-            left_s = ((last if unsure else reach_by) - self._clock.now()).total_seconds()
-            if left_s <= 0:
-                return Reason.EXCHANGE_UNKNOWN_EFFECT if unsure else Reason.SERVICE_UNAVAILABLE
-            try:
-                return await self._services.call(
-                    method.path, opened.payload, metadata, min(left_s, DEADLINE_S_MAX)
-                )
-            except Refused as refused:  # no address is known for it here
-                return Reason.EXCHANGE_UNKNOWN_EFFECT if unsure else refused.reason
-            except NotReached:
-                pass
-            except EffectUnknown:
-                if not method.honours_exchange_id:
-                    return Reason.EXCHANGE_UNKNOWN_EFFECT
-                unsure = True
-            await asyncio.sleep(delay_s)
-            delay_s = min(delay_s * 2, 2.0)
 
     async def _answer(
         self, pending: Pending, opened: Opened, answered: Answered, now: datetime
@@ -238,7 +228,7 @@ class Delivery:
         answer, beside = self._legs.seal(draft, peer, ours.encode(), payload, now)  # 8
         assert isinstance(answer, Answer)
         effects = self._legs.later_evidence(decided, entry.exchange, opened.key, opened.until)
-        counted_too, version = [*counted, *effects], standing.register_version
+        counted_too, version = [*counted, *effects, *opened.ends], standing.register_version
         await self._responses.record(
             pending, DONE, answer, counted_too, beside, register=version
         )  # 9
@@ -270,4 +260,5 @@ class Delivery:
             else []
         )
         version = decided.facts.standing.register_version if decided else None
-        await self._responses.record(pending, DONE, withheld, effects, register=version)
+        moved = [*effects, *opened.ends]
+        await self._responses.record(pending, DONE, withheld, moved, register=version)

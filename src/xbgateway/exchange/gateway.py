@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 
 from xbgateway.model.clock import Clock, instant
+from xbgateway.model.delivery import QUEUED
 from xbgateway.model.entry import (
     Accepted,
     Activation,
@@ -32,11 +33,7 @@ from xbgateway.model.errors import GatewayError, Reason, Refused, Unavailable
 from xbgateway.model.limits import ENTRIES_ACTED_ON_MAX, SEALING_KEY_DAYS
 from xbgateway.model.origins import is_data
 from xbgateway.model.outcome import Placed, Position, State, outcome
-from xbgateway.model.record import (
-    Append,
-    Pending,
-    Record,
-)
+from xbgateway.model.record import Append, Pending, Record
 from xbgateway.seal import KeyBundle as Bundle
 from xbgateway.seal import SealingKeyRing
 
@@ -51,6 +48,7 @@ from .inbound import Inbound
 from .legs import Legs
 from .outbound import Outbound
 from .ports import Ledger, Mirrored
+from .queue import Queue
 from .registrar import Registrar
 from .replies import Replies
 from .stages import Finished, Submission
@@ -95,13 +93,15 @@ class Gateway:
         prove: Callable[[Placed], bytes],
         duties: Duties,
         registrar: Registrar,
+        queue: Queue,
     ) -> None:
         self._outbound = outbound
         self._replies = replies
         self._inbound = inbound
         self.holds = holds
         self.desk = desk
-        desk.act = self.act
+        desk.act = queue.act = self.act
+        self.queue = queue
         self._legs = legs
         self._counting = counting
         self._ledger = ledger
@@ -245,7 +245,7 @@ class Gateway:
         """Act on rows that wait in the store, read one by one, as far as there is room."""
         for position, step in self._ledger.reader.waiting():
             key = (position.origin, position.index)
-            if (step == "held") is not held or key in self._acting:
+            if step == QUEUED or (step == "held") is not held or key in self._acting:
                 continue
             if len(self._acting) >= ENTRIES_ACTED_ON_MAX:
                 self._left_waiting = True
@@ -322,6 +322,7 @@ class Gateway:
         await self.announce_key()
         self._take_up(held=False)
         self.holds.take_up()
+        self.queue.take_up()
 
     async def announce_key(self) -> None:
         """Announce the newest sealing key in every control lane that has not heard of it."""
@@ -379,6 +380,7 @@ class Gateway:
                     swept = now
                     await self._erasing.due()
                     await self.duties.tell()
+                    await self.queue.tidy()
                     await self._counting.forget(self._ledger, now)
                     self._take_up(held=True)
                     self.holds.take_up()
@@ -387,6 +389,7 @@ class Gateway:
 
     async def drain(self, timeout_s: float) -> None:
         """Let what is under way come to its next durable step; the rest is taken up at start."""
+        self.queue.close()
         if acting := [*self._acting.values(), *self.holds.running()]:
             _done, waiting = await asyncio.wait(acting, timeout=timeout_s)
             for task in waiting:

@@ -19,6 +19,7 @@ reason of this node leaves the row pending and is tried again.
 from contextlib import suppress
 
 from xbgateway.model.clock import Clock, instant, parse_instant
+from xbgateway.model.delivery import QUEUED, PutDelivery
 from xbgateway.model.entry import (
     Accepted,
     Expired,
@@ -102,6 +103,10 @@ class Inbound:
         if pending.step == "held":
             await self._expire_held(pending, entry)
             return
+        if pending.step == QUEUED:  # its time is over, or it was tried as often as it may be
+            with suppress(Stale):
+                await self._delivery.overdue(pending, self._delivery.reopen(pending, entry))
+            return
         if pending.step == "accepted":
             await self._delivery.deliver(pending, self._delivery.reopen(pending, entry), again=True)
             return
@@ -126,7 +131,7 @@ class Inbound:
             return None
 
     async def _admit_and_open(self, pending: Pending, entry: Request) -> Opened | None:
-        """Steps 2 to 5. ``None`` where the request ended otherwise: expired or held."""
+        """Steps 2 to 5. ``None`` where the request ended otherwise or waits: held, or pulled."""
         leaf, now = leaf_hex(pending.entry), self._clock.now()
         at = instant(now)
         waited = pending.step == "approved"  # it was judged before, and held
@@ -169,6 +174,12 @@ class Inbound:
             *self._legs.evidence(decided, entry.exchange, key),
         ]
         version = decided.facts.standing.register_version
+        inbox = self._delivery.calls.inbox(pending, declaration, at, said.last)
+        if inbox is not None:  # its provider fetches it: it waits from the moment it is accepted
+            effects.append(PutDelivery(inbox))
+            await self._responses.record(pending, QUEUED, accepted, effects, register=version)  # 5
+            self._delivery.calls.queue.grown()
+            return None
         await self._responses.record(pending, "accepted", accepted, effects, register=version)  # 5
         return Opened(entry, leaf, declaration, payload, key, said, decided.until)
 

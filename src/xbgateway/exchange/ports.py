@@ -179,6 +179,12 @@ class Meter(Protocol):
     def register_change(self, kind: str, result: str) -> None:
         """One register change: ``own``, a ``peer``'s, or a peer's that was ``refused``."""
 
+    def attempt(self, service: str, result: str) -> None:
+        """One delivery: ``answered``, ``not_reached``, ``broken_off`` or ``handed_out``."""
+
+    def deliveries(self, service: str, state: str, rows: int, oldest_s: float) -> None:
+        """How many deliveries of a service are in a state, and the age of the oldest of them."""
+
 
 class NoMeter:
     """Counts nothing: for paths whose process exports no metrics."""
@@ -193,6 +199,12 @@ class NoMeter:
         """Nothing."""
 
     def register_change(self, kind: str, result: str) -> None:
+        """Nothing."""
+
+    def attempt(self, service: str, result: str) -> None:
+        """Nothing."""
+
+    def deliveries(self, service: str, state: str, rows: int, oldest_s: float) -> None:
         """Nothing."""
 
 

@@ -11,6 +11,7 @@ The same for a caller who waits, one who hung up, and after a crash.
 from datetime import datetime
 
 from xbgateway.model.clock import Clock, instant
+from xbgateway.model.delivery import DeliveryRow, PutDelivery
 from xbgateway.model.entry import (
     Accepted,
     Answer,
@@ -252,7 +253,9 @@ class Replies:
             case Expired():
                 end, reason, rules = Outcome.EXPIRED, str(Reason.EXCHANGE_EXPIRED), ()
             case Answer(status="not_called"):
-                end, reason, rules = Outcome.NOT_EXECUTED, str(Reason.SERVICE_UNAVAILABLE), ()
+                looked = entry.reason == Reason.RESOLVED_NOT_EXECUTED  # somebody over there has
+                reason = str(Reason.RESOLVED_NOT_EXECUTED if looked else Reason.SERVICE_UNAVAILABLE)
+                end, rules = Outcome.NOT_EXECUTED, ()
             case Answer(status="unknown"):
                 end, reason, rules = Outcome.UNKNOWN, str(Reason.EXCHANGE_UNKNOWN_EFFECT), ()
             case _:
@@ -290,6 +293,8 @@ class Replies:
         ]
         if decided is not None:
             effects += self._legs.later_evidence(decided, flight.exchange, flight.key, flight.until)
+        if finished.outcome is Outcome.UNKNOWN:
+            effects.append(PutDelivery(_unknown(flight, instant(now))))
         appends: tuple[Append, ...] = ()
         if answer_leaf is not None:
             withheld = finished.outcome is not Outcome.EXECUTED
@@ -309,3 +314,22 @@ class Replies:
         self._legs.kept(effects)
         self._meter.exchange("outbound", finished.outcome, finished.reason)
         self._flights.end(flight.exchange, finished)
+
+
+def _unknown(flight: Flight, now: str) -> DeliveryRow:
+    """A person of the party that asked has to look, too."""
+    asked = flight.declaration
+    return DeliveryRow(
+        exchange=flight.exchange,
+        position=None,
+        party=asked.sender,
+        service=asked.service,
+        method=asked.method,
+        state="unknown",
+        at=now,
+        last=now,
+        due=now,
+        until=now,
+        unsure=True,
+        reason=Reason.EXCHANGE_UNKNOWN_EFFECT,
+    )

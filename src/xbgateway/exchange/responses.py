@@ -49,6 +49,7 @@ class Opened:
     key: bytes
     said: Said
     until: Until | None = None  # how long its rows are kept; None after a crash
+    ends: tuple[Effect, ...] = ()  # what becomes of its delivery's row as the exchange ends
 
 
 class Responses:

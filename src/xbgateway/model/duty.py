@@ -46,6 +46,9 @@ class ConfirmDuty:
     evidence: str
 
 
+DutyEffect = KeepDuty | ConfirmDuty
+
+
 @dataclass(frozen=True, slots=True)
 class TrackedDuty:
     """One duty as it stands. ``duty`` is its id, 64 hex digits; instants are RFC 3339 UTC."""

@@ -98,6 +98,31 @@ CONTROL_WAIT_S = 5.0
 # A service that cannot be reached at all for this long ends the exchange, so that a caller who
 # waits hears of it; a service that may have acted is asked until the exchange's last moment.
 SERVICE_REACH_S_MAX = 10.0
+# How long an exchange that was just accepted keeps its task while its service gives no word: just
+# beyond the above, so that a caller who waits is served as soon as the service is back, and what
+# ends there needs no row. After it the exchange waits in the store.
+SERVICE_TASK_S_MAX = SERVICE_REACH_S_MAX + 2.0
+# Calls of one service under way: an eighth of what is acted on, so that services that do not
+# answer leave room for the others. What comes beyond waits in the store.
+SERVICE_CALLS_MAX = ENTRIES_ACTED_ON_MAX // 8
+# The longest horizon of a delivery: as long as sealing keys and law let an exchange wait.
+HORIZON_S_MAX = 30 * 24 * 3600
+# A lease: long enough to act and answer, and a crash of whoever pulled is felt within a day.
+LEASE_S_MIN = 1
+LEASE_S_MAX = 24 * 3600
+# Messages of one pull, and how long it waits for the first: below what middleboxes cut off.
+PULL_MESSAGES_MAX = 100
+PULL_WAIT_S_MAX = 20.0
+# Pulls under way per node: each may wait and then holds one answer of PAGE_BYTES_MAX.
+PULLS_OPEN_MAX = 128
+# How long the node knows an acknowledged answer, so that the same one again is no error.
+ACKNOWLEDGED_KEPT_DAYS = 7
+# Acknowledged rows that one transaction forgets: a few milliseconds that its neighbours wait.
+ACKNOWLEDGED_FORGOTTEN_MAX = 1000
+# How often the node looks whose time has come, and how many deliveries that have ended it ends at
+# each look.
+DELIVERIES_LOOK_S = 0.25
+DELIVERIES_ENDED_MAX = 64
 # Holds of one peer's exchanges that wait here: more than officers can read in a term of eight days,
 # so that a hostile peer cannot bury the others' or fill the store.
 HOLDS_OF_PEER_OPEN_MAX = 1000

@@ -8,6 +8,7 @@ here and nothing is said about a particular failure.
 from collections.abc import Mapping
 
 from .errors import Explanation, Reason
+from .reasons_delivery import DELIVERY
 from .reasons_inside import LINK, NODE
 
 _R = Reason
@@ -377,6 +378,7 @@ GROUPS: Mapping[str, Mapping[Reason, Explanation]] = {
     "What is asked": _ASKED,
     "What the law says": _LAW,
     "What happened to an accepted exchange": _ACCEPTED,
+    "Deliveries that wait": DELIVERY,
     "Logs and the peer link": LINK,
     "The node itself": NODE,
 }

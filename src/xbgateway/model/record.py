@@ -8,7 +8,8 @@ commit, so a crash never leaves one without the other.
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from .duty import ConfirmDuty, KeepDuty
+from .delivery import DeliveryEffect
+from .duty import DutyEffect
 from .entry import Entry
 from .outcome import Position
 from .proposal import DecideProposal, KeepProposal, UseRevision
@@ -301,8 +302,8 @@ Effect = (
     | KeepRegister
     | KeepChange
     | KeepUntil
-    | KeepDuty
-    | ConfirmDuty
+    | DutyEffect
+    | DeliveryEffect
     | DropPart
     | KeepHold
     | MoveHold

@@ -102,6 +102,24 @@ class Metrics:
         )
 
         self.register_changes, self.register_due = _of_registers(registry)
+        self.delivery_attempts = Counter(
+            "xbgateway_delivery_attempts",
+            "Deliveries to services: answered, not reached, broken off, or handed out to a puller.",
+            ["service", "result"],
+            registry=registry,
+        )
+        self.deliveries_waiting = Gauge(
+            "xbgateway_deliveries",
+            "Deliveries by state; dead and unknown ones wait for a person.",
+            ["service", "state"],
+            registry=registry,
+        )
+        self.delivery_age_seconds = Gauge(
+            "xbgateway_delivery_oldest_seconds",
+            "Age of the oldest delivery in a state.",
+            ["service", "state"],
+            registry=registry,
+        )
 
     def exchange(self, direction: str, outcome: str, reason: str | None = None) -> None:
         """Count one leg: ``direction`` is ``outbound`` or ``inbound``.
@@ -120,6 +138,15 @@ class Metrics:
     def register_change(self, kind: str, result: str) -> None:
         """Count one register change; of one that was refused a peer said the kind: none is told."""
         self.register_changes.labels(kind, result).inc()
+
+    def attempt(self, service: str, result: str) -> None:
+        """Count one delivery to a registered service."""
+        self.delivery_attempts.labels(service, result).inc()
+
+    def deliveries(self, service: str, state: str, rows: int, oldest_s: float) -> None:
+        """Set how many deliveries of a service are in a state, and how old the oldest is."""
+        self.deliveries_waiting.labels(service, state).set(rows)
+        self.delivery_age_seconds.labels(service, state).set(oldest_s)
 
     def refused_early(self, reason: Reason) -> None:
         """Count one call refused before admission."""

@@ -2,6 +2,7 @@
 
 from xbgateway.register.catalogue import Catalogue, MethodEntry, build_catalogue
 from xbgateway.register.content import Content, parse
+from xbgateway.register.delivering import DeliveryTerms
 from xbgateway.register.document import Register, load_register
 from xbgateway.register.identifiers import synthetic_verdict
 from xbgateway.register.meanings import content_facts
@@ -11,6 +12,7 @@ from xbgateway.register.standing import party_facts, standing
 __all__ = [
     "Catalogue",
     "Content",
+    "DeliveryTerms",
     "MessageShape",
     "MethodEntry",
     "Register",

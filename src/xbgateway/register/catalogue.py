@@ -18,7 +18,9 @@ from xbgateway.model import limits
 from xbgateway.model.errors import Reason, Refused
 from xbgateway.model.facts import FieldFacts, Mode
 from xbgateway.register._labels import MEANT_AS, FieldLabel, Labels
+from xbgateway.register.delivering import PUSH, DeliveryTerms
 from xbgateway.register.document import Register, builtin_descriptor_set
+from xbgateway.register.entries import ServiceOffer
 from xbgateway.register.shape import Form, MessageShape, Step
 
 # Files whose text is ours or the language's: our copy stands for everybody's.
@@ -50,8 +52,16 @@ class MethodEntry:
 class Catalogue:
     """Methods by name; immutable once built, safe to share between threads."""
 
-    def __init__(self, sets: Iterable[bytes], services: Iterable[str]) -> None:
-        """Raises ``Refused(CONFIG_INVALID)`` naming the file, message or service at fault."""
+    def __init__(
+        self,
+        sets: Iterable[bytes],
+        services: Iterable[str],
+        offers: Iterable[ServiceOffer] = (),
+    ) -> None:
+        """Raises ``Refused(CONFIG_INVALID)`` naming the file, message, service or offer at fault.
+
+        ``offers`` say how providers are given their exchanges; without one: pushed, by default.
+        """
         files = _merged(sets)
         self.file_descriptor_set = descriptor_pb2.FileDescriptorSet(file=files)
         self.digest = hashlib.sha256(
@@ -62,6 +72,11 @@ class Catalogue:
         self._shapes = _Shapes(self.pool)
         for name in sorted(set(services)):
             self._methods[name] = self._entries(name)
+        self._terms = {
+            (offer.service, offer.provider, method.method): terms
+            for i, offer in enumerate(offers)
+            for method, terms in self._delivered(i, offer)
+        }
 
     @property
     def services(self) -> tuple[str, ...]:
@@ -90,6 +105,41 @@ class Catalogue:
                 method=method,
             )
         return entry
+
+    def terms(self, service: str, provider: str, method: str) -> DeliveryTerms:
+        """How a provider is given the exchanges of a method."""
+        return self._terms.get((service, provider, method), PUSH)
+
+    def pulled(self, provider: str) -> tuple[str, ...]:
+        """What a provider fetches itself, as ``service/method``."""
+        return tuple(
+            f"{service}/{method}"
+            for (service, party, method), terms in self._terms.items()
+            if party == provider and terms.mode == "pull"
+        )
+
+    def pushed(self, service: str) -> tuple[str, ...]:
+        """The methods of a service that some provider is called for."""
+        found = {m for (s, _, m), terms in self._terms.items() if s == service and terms.is_push}
+        return tuple(sorted(found))
+
+    def _delivered(
+        self, number: int, offer: ServiceOffer
+    ) -> Iterator[tuple[MethodEntry, DeliveryTerms]]:
+        methods = self._methods[offer.service]
+        place = f"services.{number}"
+        for name in offer.methods:
+            if name not in methods:
+                raise _invalid(f"{place}.methods.{name}", "the service has no such method")
+        for name, method in methods.items():
+            terms = offer.methods.get(name, offer.delivery)
+            if terms.mode == "pull" and not method.honours_exchange_id:
+                # A lease may run out after the effect, and the exchange is handed out again.
+                raise _invalid(
+                    f"{place}.methods.{name}" if name in offer.methods else f"{place}.delivery",
+                    f"only a method labelled honours_exchange_id can be pulled, and {name} is not",
+                )
+            yield method, terms
 
     def _of(self, service: str) -> Mapping[str, MethodEntry]:
         if (methods := self._methods.get(service)) is None:
@@ -122,7 +172,9 @@ class Catalogue:
 def build_catalogue(register: Register) -> Catalogue:
     """The catalogue of everything that ``register`` names."""
     return Catalogue(
-        register.descriptor_sets.values(), (o.service for o in register.document.services)
+        register.descriptor_sets.values(),
+        (o.service for o in register.document.services),
+        register.document.services,
     )
 
 

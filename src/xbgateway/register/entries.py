@@ -10,6 +10,7 @@ from pydantic import Field
 
 from xbgateway.model.facts import Direction, Jurisdiction
 from xbgateway.model.papers import Origin
+from xbgateway.register.delivering import PUSH, DeliveryTerms
 from xbgateway.register.instruments import Instrument
 from xbgateway.register.values import (
     Age,
@@ -41,6 +42,8 @@ CnBasis = Literal[
 MoBasis = Literal[
     "consent", "contract", "legal_obligation", "vital", "public_interest", "legitimate"
 ]
+
+MethodName = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$", max_length=255)]
 
 
 class Texts(Record):
@@ -102,6 +105,8 @@ class ServiceOffer(Record):
     service: FullName
     provider: Id
     descriptor_set: Text
+    delivery: DeliveryTerms = PUSH
+    methods: dict[MethodName, DeliveryTerms] = Field(default_factory=dict)  # in place of it
 
 
 class Dataset(Record):

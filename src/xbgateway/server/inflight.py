@@ -20,6 +20,7 @@ class Work(StrEnum):
     EXCHANGE = "exchange"
     READ = "read"
     TAIL = "tail"
+    PULL = "pull"
     FREE = "free"
 
 
@@ -27,6 +28,7 @@ LIMITS: Mapping[Work, int] = {
     Work.EXCHANGE: limits.EXCHANGES_IN_FLIGHT_MAX,
     Work.READ: limits.READS_IN_FLIGHT_MAX,
     Work.TAIL: limits.TAILS_OPEN_MAX,
+    Work.PULL: limits.PULLS_OPEN_MAX,
 }
 
 

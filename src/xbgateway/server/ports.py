@@ -9,7 +9,10 @@ from datetime import datetime
 from typing import Protocol
 
 from xbgateway.exchange.asking import HoldDecision
+from xbgateway.exchange.attention import Found, Item
 from xbgateway.exchange.desk import HoldView, Officer
+from xbgateway.exchange.inbox import Handed
+from xbgateway.exchange.ports import Answered
 from xbgateway.exchange.register_book import ChangeView, RecordView
 from xbgateway.exchange.registrar import Asked
 from xbgateway.exchange.revisions import ProposalView
@@ -149,6 +152,43 @@ class Desk(Protocol):
         self, officer: Officer, exchange: str, leaf: str, note: str, *, yes: bool
     ) -> HoldView:
         """Raises as :meth:`get`, and ``SELF_APPROVAL``, ``HOLD_ANSWERED``, ``HOLD_EXPIRED``."""
+
+
+class Inbox(Protocol):
+    """What parties of this node pull."""
+
+    async def pull(self, party: str, most: int, wait_s: float) -> Sequence[Handed]:
+        """Messages under a lease each. Raises ``Refused(SERVICE_UNKNOWN)``."""
+
+    async def acknowledge(self, party: str, exchange: str, lease: str, answer: Answered) -> None:
+        """Raises ``Refused``: ``EXCHANGE_UNKNOWN``, ``LEASE_OVER``, ``ANSWERED_OTHERWISE``."""
+
+    async def extend(self, party: str, exchange: str, lease: str, seconds: int) -> str:
+        """Until when the lease lasts now."""
+
+    async def release(self, party: str, exchange: str, lease: str) -> None:
+        """It can be pulled again at once."""
+
+
+class Attention(Protocol):
+    """What waits for a person of this node; ``party`` None: of every party."""
+
+    async def listed(self, party: str | None, after: Before | None, limit: int) -> Sequence[Item]:
+        """Items that wait, oldest first, strictly after a given one."""
+
+    def get(self, party: str | None, exchange: str) -> Item:
+        """Raises ``Refused(EXCHANGE_UNKNOWN)``."""
+
+    async def requeue(self, party: str, exchange: str) -> Item:
+        """Raises as :meth:`get`, and ``NOT_WAITING_FOR_PERSON``, ``EXCHANGE_EXPIRED``."""
+
+    async def resolve(
+        self, party: str, exchange: str, officer: str, note: str, found: Found
+    ) -> Item:
+        """Raises as :meth:`get`, and ``NOT_WAITING_FOR_PERSON``."""
+
+    async def close(self, party: str, exchange: str, officer: str, note: str) -> Item:
+        """Raises as :meth:`resolve`."""
 
 
 class LogView(Protocol):

@@ -24,6 +24,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from xbgateway.api.duties.v1 import duties_pb2, duties_pb2_grpc
 from xbgateway.api.exchange.v1 import exchange_pb2, exchange_pb2_grpc
 from xbgateway.api.holds.v1 import holds_pb2, holds_pb2_grpc
+from xbgateway.api.inbox.v1 import inbox_pb2, inbox_pb2_grpc
 from xbgateway.api.log.v1 import log_pb2, log_pb2_grpc
 from xbgateway.api.policy.v1 import policy_pb2, policy_pb2_grpc
 from xbgateway.api.register.v1 import register_pb2, register_pb2_grpc
@@ -32,10 +33,12 @@ from xbgateway.model.errors import Fatal, GatewayError, Reason
 from xbgateway.register import Catalogue
 
 from .credentials import Credentials
+from .dead_letter_service import DeadLetterService
 from .duty_service import DutyService
 from .exchange_service import ExchangeService
 from .hold_service import HoldService
 from .identity import Identities
+from .inbox_service import InboxService
 from .inflight import LIMITS, InFlight, Work
 from .interceptors import Edge
 from .log_service import LogService
@@ -43,7 +46,17 @@ from .loop import only_loop
 from .operations import Operations, add_operations
 from .pages import PageTokens
 from .policy_service import PolicyService
-from .ports import Changes, Desk, DutyPath, Logs, Path, PolicyDesk, Registers
+from .ports import (
+    Attention,
+    Changes,
+    Desk,
+    DutyPath,
+    Inbox,
+    Logs,
+    Path,
+    PolicyDesk,
+    Registers,
+)
 from .proxy import Proxy
 from .reflection import Reflection
 from .refusals import Refusals
@@ -64,8 +77,10 @@ _HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"]
 _REFLECTION = reflection_pb2.DESCRIPTOR.services_by_name["ServerReflection"]
 _POLICY = policy_pb2.DESCRIPTOR.services_by_name["PolicyService"]
 _HOLDS = holds_pb2.DESCRIPTOR.services_by_name["HoldService"]
+_INBOX = inbox_pb2.DESCRIPTOR.services_by_name["InboxService"]
+_DEAD_LETTERS = inbox_pb2.DESCRIPTOR.services_by_name["DeadLetterService"]
 _OPERATIONS = operations_pb2.DESCRIPTOR.services_by_name["Operations"]
-_OWN = (_EXCHANGE, _LOG, _DUTY, _REGISTER, _HOLDS, _POLICY, _OPERATIONS)
+_OWN = (*(_EXCHANGE, _LOG, _DUTY, _REGISTER, _HOLDS, _INBOX, _DEAD_LETTERS, _POLICY, _OPERATIONS),)
 _SERVICES = tuple(service.full_name for service in _OWN)
 _OPTIONS = (
     # A second process on the same port fails loudly instead of taking half the calls (pitfall 1).
@@ -92,6 +107,7 @@ def _works() -> dict[str, Work]:
     }
     works[f"/{_EXCHANGE.full_name}/Call"] = Work.EXCHANGE
     works[f"/{_LOG.full_name}/TailEntries"] = Work.TAIL
+    works[f"/{_INBOX.full_name}/Pull"] = Work.PULL
     return works
 
 
@@ -133,6 +149,8 @@ class Server:
         identities: Identities,
         path: Path,
         desk: Desk,
+        inbox: Inbox,
+        attention: Attention,
         logs: Logs,
         duties: DutyPath,
         registers: Registers,
@@ -162,6 +180,10 @@ class Server:
         exchange_pb2_grpc.add_ExchangeServiceServicer_to_server(exchanges, self._clients)
         holds = HoldService(identities, desk, pages)
         holds_pb2_grpc.add_HoldServiceServicer_to_server(holds, self._clients)
+        messages = InboxService(identities, inbox, self._draining)
+        inbox_pb2_grpc.add_InboxServiceServicer_to_server(messages, self._clients)
+        letters = DeadLetterService(identities, attention, pages)
+        inbox_pb2_grpc.add_DeadLetterServiceServicer_to_server(letters, self._clients)
         operations = Operations(identities, path, pages, options.errors_page)
         add_operations(operations, self._clients)
         entries = LogService(identities, path, logs, self._draining)

@@ -4,6 +4,7 @@ One writer with group commit moves everything in one transaction; readers are re
 connections beside it. Nothing here decides anything.
 """
 
+from .deliveries import DeliveryRows
 from .duties import DutyRows
 from .lock import StoreLock
 from .logbook import Logbook
@@ -11,4 +12,12 @@ from .opening import LogSpec
 from .proposals import ProposalRows
 from .sqlite import SqliteStore
 
-__all__ = ["DutyRows", "LogSpec", "Logbook", "ProposalRows", "SqliteStore", "StoreLock"]
+__all__ = [
+    "DeliveryRows",
+    "DutyRows",
+    "LogSpec",
+    "Logbook",
+    "ProposalRows",
+    "SqliteStore",
+    "StoreLock",
+]

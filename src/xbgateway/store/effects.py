@@ -6,6 +6,7 @@ from uuid import UUID
 
 import apsw
 
+from xbgateway.model.delivery import DropDelivery, ForgetDeliveries, PutDelivery
 from xbgateway.model.duty import ConfirmDuty, KeepDuty
 from xbgateway.model.outcome import Position
 from xbgateway.model.proposal import DecideProposal, KeepProposal, UseRevision
@@ -33,7 +34,7 @@ from xbgateway.model.record import (
     Stale,
 )
 
-from . import duties, proposals, subjects
+from . import deliveries, duties, proposals, subjects
 from .logs import Later
 from .schema import INDEX_BITS, exchange_key
 
@@ -43,7 +44,8 @@ def check(connection: apsw.Connection, effects: tuple[Effect, ...], revision: st
 
     Raises ``AlreadyOpen`` for a request id that is taken, ``Stale`` for a decision of another
     ``revision`` than the one in use, for a counter or a set of subjects that has left the band of
-    the decision and for a hold or proposal that has moved; ``Refused`` as :func:`duties.check`.
+    the decision and for a hold, proposal or delivery that has moved; ``Refused`` as
+    :func:`duties.check` does.
     """
     for effect in effects:
         if (look := _CHECKS.get(type(effect))) is not None:
@@ -98,6 +100,7 @@ _CHECKS: dict[type[Any], Callable[[apsw.Connection, Any, str], None]] = {
     MoveHold: _check_hold,
     ConfirmDuty: lambda connection, said, _: duties.check(connection, said),
     DecideProposal: lambda connection, said, _: proposals.check_decided(connection, said),
+    PutDelivery: lambda connection, put, _: deliveries.check(connection, put),
 }
 
 
@@ -213,6 +216,7 @@ _ERASE_EVIDENCE = (
     "UPDATE exchanges SET key = NULL, payload_until = NULL WHERE id = ?",
     "DELETE FROM facts WHERE exchange = ?",
     "UPDATE holds SET decision = NULL WHERE exchange = ?",
+    deliveries.ERASE_REMARK,
 )
 # What somebody in the same transaction may ask for is written at once; all else at its end, in
 # this order: rows before what changes them, erasing last.
@@ -235,6 +239,9 @@ _WRITES: dict[type[Any], Callable[[apsw.Connection, Any], None]] = {
     KeepProposal: proposals.keep,
     DecideProposal: proposals.decide,
     UseRevision: proposals.use,
+    PutDelivery: deliveries.apply,
+    DropDelivery: deliveries.apply,
+    ForgetDeliveries: deliveries.apply,
 }
 
 

@@ -227,6 +227,39 @@ MIGRATIONS: tuple[str, ...] = (
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX proposals_at ON proposals (at, id);
     """,
+    # Deliveries that wait for their time, for whoever pulls them, or for a person.
+    """
+    CREATE TABLE deliveries (
+        exchange BLOB PRIMARY KEY,
+        origin TEXT,                  -- where its request stands; NULL at the node that asked
+        n INTEGER,
+        party TEXT NOT NULL,          -- of this node
+        service TEXT NOT NULL,
+        method TEXT NOT NULL,
+        state TEXT NOT NULL,          -- waiting, calling; dead, unknown: for a person; closed, done
+        at TEXT NOT NULL,
+        last TEXT NOT NULL,
+        due TEXT NOT NULL,            -- next attempt, or end of the lease
+        until TEXT NOT NULL,          -- end of the horizon
+        attempts INTEGER NOT NULL,
+        most INTEGER NOT NULL,        -- attempts before it is parked
+        unsure INTEGER NOT NULL,      -- 1: the service may have acted
+        wait_s REAL NOT NULL,
+        lease TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        answer BLOB,                  -- keyed hash of what was acknowledged
+        remark BLOB,                  -- who looked, sealed under the exchange's key
+        version INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX deliveries_due ON deliveries (service, due) WHERE state = 'waiting';
+    CREATE INDEX deliveries_pull ON deliveries (party, due) WHERE state = 'waiting';
+    CREATE INDEX deliveries_until ON deliveries (until) WHERE state = 'waiting';
+    CREATE INDEX deliveries_poison ON deliveries (due) WHERE state = 'waiting' AND attempts >= most;
+    CREATE INDEX deliveries_people ON deliveries (at, exchange) WHERE state IN ('dead', 'unknown');
+    CREATE INDEX deliveries_done ON deliveries (last) WHERE state = 'done';
+    CREATE INDEX deliveries_count ON deliveries (service, state, at)
+        WHERE state IN ('waiting', 'calling', 'dead', 'unknown');
+    """,
 )
 
 

@@ -13,6 +13,8 @@ from xbgateway.register.document import Register, builtin_descriptor_set
 
 SERVICE = "test.population.v1.PopulationService"
 Compile = Callable[..., bytes]
+Load = Callable[[dict[str, Any]], Register]
+Document = dict[str, Any]
 
 SCALARS = """
 syntax = "proto3";
@@ -187,3 +189,21 @@ def test_broken_sets_are_refused(compiled: Compile, population: bytes) -> None:
     alone = compiled(text, imports=False)
     with pytest.raises(Refused, match=r"other\.proto: imported but not in"):
         Catalogue([alone], ["one.v1.OneService"])
+
+
+def test_terms_of_delivery_are_of_methods_that_there_are(load: Load, document: Document) -> None:
+    offer = document["services"][0]
+    party = offer["provider"]
+    assert build_catalogue(load(document)).terms(SERVICE, party, "Find").is_push
+    offer["delivery"] = {"mode": "pull"}
+    with pytest.raises(Refused, match="honours_exchange_id can be pulled, and Watch is not"):
+        build_catalogue(load(document))
+    offer["delivery"], offer["methods"] = {"horizon_s": 60}, {"Find": {"mode": "pull"}}
+    made = build_catalogue(load(document))
+    assert made.pulled(party) == (f"{SERVICE}/Find",)
+    assert made.pushed(SERVICE) == ("Watch",)
+    assert made.terms(SERVICE, party, "Watch").horizon_s == 60
+    assert made.terms(SERVICE, "x", "Find").is_push
+    offer["methods"] = {"Lose": {}}
+    with pytest.raises(Refused, match="no such method"):
+        build_catalogue(load(document))

@@ -221,12 +221,16 @@ async def serving(
     troubles: list[GatewayError] = []
     peers = {"peers_address": "127.0.0.1:0"} if peer_services else {}
     desk: Any = core.gateway.desk if core else None  # without one nobody here is an officer
+    inbox: Any = core.inbox if core else None  # and nobody a provider
+    attention: Any = core.attention if core else None
     server = Server(
         ServerOptions(**{"clients_address": "127.0.0.1:0", **peers, **options}),
         credentials=credentials,
         identities=identities(material, trust, known, token_required=token_required),
         path=core.gateway if core else path,
         desk=desk,
+        inbox=inbox,
+        attention=attention,
         logs=logs,
         duties=duties,
         registers=book,
