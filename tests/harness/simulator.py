@@ -178,6 +178,7 @@ class World:
             SimPeers(self, name),
             self.clock,
             lanes=self.lanes,
+            timeout_ms=2_000,  # both nodes and the tests beside them share the cores
             memo=self.memo,
         )
         if prepare is not None:

@@ -35,7 +35,8 @@ class DeliveryTerms(Record):
     def _consistent(self) -> Self:
         foreign = _OF_PULL if self.mode == "push" else _OF_PUSH
         for name in foreign:
-            if name in self.model_fields_set:
+            # What a whole document spells out as the default is no word against the mode.
+            if getattr(self, name) != type(self).model_fields[name].default:
                 raise ValueError(f"{name} means nothing for mode {self.mode}")
         if self.backoff_s_min > self.backoff_s_max:
             raise ValueError("backoff_s_min is above backoff_s_max")
