@@ -8,7 +8,7 @@ TESTS ?= tests
 WORKERS ?= 2
 PYTEST := pytest -n $(WORKERS) --no-loadscope-reorder
 
-.PHONY: help demo demo-up test test-long check bench protos docs lock clean
+.PHONY: help demo demo-up test test-long soak check bench protos docs lock clean
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 11
 .venv/ready-%: $(INSTALLED)
@@ -21,6 +21,8 @@ test: .venv/ready-dev ## all tests at their default counts, at most ten minutes 
 	@$(PYTEST) $(TESTS)
 test-long: .venv/ready-dev ## all tests at up to twenty times the counts; an hour or two
 	@XB_TEST_SCALE=20 $(PYTEST) -m "long or not long" --timeout 3600 $(TESTS)
+soak: .venv/ready-dev ## half an hour of random faults under load, then both sides compared
+	@XB_SOAK_SECONDS=$${XB_SOAK_SECONDS:-1800} $(PYTEST) -n 0 tests/process/test_soak.py
 check: .venv/ready-dev ## format, lint, types, imports, protos, policies, docs; no tests, < 2 min
 	@python scripts/check.py
 bench: .venv/ready-dev ## the figures, with their peers, as JSON

@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 TARGETS = {
     *("help", "demo", "demo-up", "test", "test-long", "check", "bench", "protos", "docs"),
-    *("lock", "clean"),
+    *("lock", "clean", "soak"),
 }
 # As published by the Apache Software Foundation.
 APACHE_2_0 = "cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30"

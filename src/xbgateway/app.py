@@ -52,10 +52,13 @@ def node_server_name(node: str, trust_domain: str) -> str:
 class Node:
     """One running node."""
 
-    def __init__(self, settings: Settings, *, dev: bool = False) -> None:
+    def __init__(
+        self, settings: Settings, *, dev: bool = False, clock_corrected: bool = False
+    ) -> None:
         """Compose everything; nothing listens yet. Raises ``Refused`` or ``Fatal``."""
         self.settings = settings
         self.dev = dev
+        self._clock_corrected = clock_corrected
         self.clock = SystemClock()
         self.metrics = Metrics()
         register_file = settings.files.register_file
@@ -87,6 +90,7 @@ class Node:
         self.refusals = Refusals(self.metrics)
         self.server = self._server()
         self._renewed = asyncio.Event()
+        self.ending = asyncio.Event()  # set: it is time to stop
         self._engine_error: GatewayError | None = None
         self._exposition: Exposition | None = None
         self._loops: list[asyncio.Task[None]] = []
@@ -138,7 +142,8 @@ class Node:
         )
 
     async def start(self) -> None:
-        """Recover, then listen and link."""
+        """Recover, then listen and link. Raises ``Unavailable`` where the clock has gone back."""
+        self.core.compare_clock(self.clock, corrected=self._clock_corrected)
         self.core.store.start(self.writers.grown, self._mirrored)
         await self.core.recover()
         self.ports = await self.server.start()
@@ -155,7 +160,8 @@ class Node:
 
     async def stop(self) -> None:
         """Drain in the order of the module's docstring."""
-        grace_s = self.settings.drain_s
+        # Nothing under way comes to a durable step any more where the store does not write.
+        grace_s = 0.0 if self.core.store.broken else self.settings.drain_s
         await self.server.drain(grace_s)
         await self.core.gateway.drain(grace_s)
         for task in self._loops:
@@ -228,21 +234,26 @@ class Node:
         """Refusals before admission, as one home-log entry per source, reason and minute."""
         while True:
             await asyncio.sleep(60.0)
-            at = instant(self.clock.now())
-            appends = tuple(
-                Append(
-                    self.core.topology.home,
-                    Attempts(
-                        at=at,
-                        source=keyed_hash(self.core.keys.counting, source.encode()).hex(),
-                        reason=str(reason),
-                        count=count,
-                    ).encode(),
-                )
-                for source, reason, count in self.refusals.take()
+            try:
+                await self._record_refusals(instant(self.clock.now()))
+            except GatewayError as error:
+                _log.warning("refusals_not_recorded", reason=str(error.reason))
+
+    async def _record_refusals(self, at: str) -> None:
+        appends = tuple(
+            Append(
+                self.core.topology.home,
+                Attempts(
+                    at=at,
+                    source=keyed_hash(self.core.keys.counting, source.encode()).hex(),
+                    reason=str(reason),
+                    count=count,
+                ).encode(),
             )
-            for start in range(0, len(appends), 128):
-                await self.core.store.record(Record(appends[start : start + 128]))
+            for source, reason, count in self.refusals.take()
+        )
+        for start in range(0, len(appends), 128):
+            await self.core.store.record(Record(appends[start : start + 128]))
 
     async def _count_due(self) -> None:
         """What is to be done about register records, counted once a minute."""
@@ -280,6 +291,8 @@ class Node:
         before, memo_before = replace(self.core.store.counts), (0, 0, 0)
         while True:
             await asyncio.sleep(1.0)
+            if isinstance(self.core.store.broken, Unavailable):
+                self.ending.set()  # whoever looks after the process starts it again
             now, memo = self.core.store.counts, self.core.memo
             self.metrics.fsyncs.inc(now.fsyncs - before.fsyncs)
             before = replace(now)
@@ -350,9 +363,9 @@ def _outlets(core: Core) -> list[Outlet]:
     return found
 
 
-async def run(settings: Settings, *, dev: bool = False) -> None:
-    """Serve until SIGTERM or SIGINT, then drain."""
-    node = Node(settings, dev=dev)
+async def run(settings: Settings, *, dev: bool = False, clock_corrected: bool = False) -> None:
+    """Serve until SIGTERM, SIGINT or a failed sync of the store (``Unavailable``), then drain."""
+    node = Node(settings, dev=dev, clock_corrected=clock_corrected)
     # What was made up to here lives as long as the process; a cycle of garbage is rare on the
     # paths, and looking for one at the default pace cost a sixth of the throughput (bench).
     gc.collect()
@@ -361,18 +374,19 @@ async def run(settings: Settings, *, dev: bool = False) -> None:
     # Threads here wait for disk, network or engine and hold the interpreter for moments only: the
     # loop need not be interrupted for them every 5 ms. Worth a tenth of the throughput (bench).
     sys.setswitchinterval(0.02)
-    stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, stop.set)
+        loop.add_signal_handler(name, node.ending.set)
     try:
         await node.start()
-        await stop.wait()
+        await node.ending.wait()
     finally:
         await node.stop()
+    if node.core.store.broken is not None:
+        raise node.core.store.broken
 
 
-def serve(config_path: Path, *, dev: bool = False) -> int:
+def serve(config_path: Path, *, dev: bool = False, clock_corrected: bool = False) -> int:
     """``xbgateway serve``: returns the exit code; raises ``GatewayError`` where it cannot start."""
     settings = load_settings(config_path)
     configure_logging(settings.log.level, settings.log.format, node=settings.node)
@@ -380,5 +394,5 @@ def serve(config_path: Path, *, dev: bool = False) -> int:
     if problems:
         raise Refused(Reason.CONFIG_INVALID, problems[0])
     with contextlib.suppress(KeyboardInterrupt):
-        uvloop.run(run(settings, dev=dev))
+        uvloop.run(run(settings, dev=dev, clock_corrected=clock_corrected))
     return 0

@@ -40,7 +40,8 @@ from xbgateway.exchange import (
 )
 from xbgateway.exchange.ports import Meter, NoMeter, Peers, Services
 from xbgateway.identity import load_ed25519, load_rest_key, load_seal_seed
-from xbgateway.model.clock import Clock
+from xbgateway.model.clock import Clock, SystemClock, instant, parse_instant
+from xbgateway.model.entry import decode
 from xbgateway.model.errors import Fatal, Reason
 from xbgateway.model.limits import SEALING_RETIRED_S
 from xbgateway.policy.active import Active
@@ -149,6 +150,23 @@ class Core:
     def snapshot(self) -> Snapshot:
         """The engine's hold of them."""
         return self.active.now.snapshot
+
+    def compare_clock(self, clock: SystemClock, *, corrected: bool) -> None:
+        """Give ``clock`` no time before that of the newest entry: what is on record counts.
+
+        Raises ``Unavailable(CLOCK_BACK)`` where it is behind, unless a person said that entries
+        are dated ahead and it is right (``corrected``).
+        """
+        ends = (
+            self.store.reader.entries(head.origin, head.size - 1, head.size)
+            for head in self.store.heads.values()
+            if head.signer is not None and head.size
+        )
+        newest = max((decode(entry).at for (entry,) in ends), default="")
+        if newest and not corrected:
+            clock.not_before(parse_instant(newest))
+        if newest > (now := instant(clock.now())):
+            _log.warning("clock_behind_record", newest=newest, now=now)
 
     async def recover(self) -> None:
         """What a start does once the store writes: see :meth:`Gateway.recover`."""

@@ -125,19 +125,19 @@ class Processes(Cluster):
         return found
 
 
-def _quiet_ports() -> Ports:
+def quiet_ports(count: int) -> list[int]:
     """Ports below the range that outgoing connections take theirs from.
 
     A node that is down for a second would else now and then find its port taken by a client that
     tried to reach it.
     """
     found: set[int] = set()
-    while len(found) < 4:
+    while len(found) < count:
         port = random.SystemRandom().randrange(20_000, 32_000)
         with socket.socket() as one, suppress(OSError):
             one.bind(("127.0.0.1", port))
             found.add(port)
-    return Ports(*found)
+    return list(found)
 
 
 @asynccontextmanager
@@ -146,7 +146,7 @@ async def cluster(
 ) -> AsyncIterator[Processes]:
     """A running cluster in ``folder``; its processes end with the block."""
     made = Processes(folder / "cluster", folder / "certs")
-    made.ports = {name: _quiet_ports() for name in PARTIES}
+    made.ports = {name: Ports(*quiet_ports(4)) for name in PARTIES}
     made.prepare()
     if prepare is not None:
         prepare(made)

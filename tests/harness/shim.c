@@ -13,6 +13,9 @@
  * XB_SHIM_KILL    a file saying "before N" or "after N": the process kills itself around the N-th
  *                 sync from now on, at no sync where N is 0; the file goes when it was read
  * XB_SHIM_COUNT   grows by one byte with each sync
+ * XB_SHIM_FAIL    while this file exists, writes to watched files fail with "No space left on
+ *                 device", and their syncs with "Input/output error" where it says so ("sync")
+ * XB_SHIM_CLOCK   8 bytes, a signed number of milliseconds that the time of day is wrong by
  *
  * SQLite syncs with fdatasync, or fsync for folders; sync_file_range and msync promise no
  * durability and it does not use them, so they are left alone.
@@ -20,13 +23,17 @@
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -143,6 +150,28 @@ static void copy(const char *path)
     close(in);
 }
 
+/* Whether this kind of work is to fail now. */
+static int failing(const char *what)
+{
+    const char *path = getenv("XB_SHIM_FAIL");
+    char word[16] = "";
+    FILE *file = path && access(path, F_OK) == 0 ? fopen(path, "r") : NULL;
+    if (file == NULL)
+        return 0;
+    int found = fscanf(file, "%15s", word) == 1 && strcmp(word, what) == 0;
+    fclose(file);
+    return found;
+}
+
+static int no_room(int fd)
+{
+    char path[4096];
+    if (!failing("write") || !watched(fd, path))
+        return 0;
+    errno = ENOSPC;
+    return 1;
+}
+
 static int synced(int fd, const char *function)
 {
     int (*real)(int) = (int (*)(int))dlsym(RTLD_NEXT, function);
@@ -160,6 +189,10 @@ static int synced(int fd, const char *function)
     if (!counts || fstat(fd, &about) != 0 || !S_ISREG(about.st_mode))
         return real(fd);
     wait_at_gate();
+    if (failing("sync")) {
+        errno = EIO;
+        return -1;
+    }
     pthread_mutex_lock(&turn);
     take_order();
     if (left > 0)
@@ -185,4 +218,71 @@ int fsync(int fd)
 int fdatasync(int fd)
 {
     return synced(fd, "fdatasync");
+}
+
+ssize_t pwrite64(int fd, const void *bytes, size_t count, off64_t at)
+{
+    static ssize_t (*real)(int, const void *, size_t, off64_t);
+    if (real == NULL)
+        real = (ssize_t (*)(int, const void *, size_t, off64_t))dlsym(RTLD_NEXT, "pwrite64");
+    return no_room(fd) ? -1 : real(fd, bytes, count, at);
+}
+
+ssize_t pwrite(int fd, const void *bytes, size_t count, off_t at)
+{
+    return pwrite64(fd, bytes, count, at);
+}
+
+/* What the time of day is wrong by, in ns. The file is mapped once: clocks are read often. */
+static int64_t wrong_by(void)
+{
+    static const volatile int64_t *ms;
+    static int looked;
+    if (!looked) {
+        const char *path = getenv("XB_SHIM_CLOCK");
+        int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+        if (fd >= 0) {
+            void *page = mmap(NULL, sizeof *ms, PROT_READ, MAP_SHARED, fd, 0);
+            ms = page == MAP_FAILED ? NULL : page;
+            close(fd);
+        }
+        looked = 1;
+    }
+    return ms ? *ms * 1000000 : 0;
+}
+
+int clock_gettime(clockid_t clock, struct timespec *now)
+{
+    static int (*real)(clockid_t, struct timespec *);
+    if (real == NULL)
+        real = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime");
+    int result = real(clock, now);
+    int64_t off = result == 0 && clock == CLOCK_REALTIME ? wrong_by() : 0;
+    if (off) {
+        int64_t at = (int64_t)now->tv_sec * 1000000000 + now->tv_nsec + off;
+        now->tv_sec = at / 1000000000;
+        now->tv_nsec = at % 1000000000;
+    }
+    return result;
+}
+
+int gettimeofday(struct timeval *restrict now, void *restrict zone)
+{
+    struct timespec exact;
+    (void)zone;
+    if (clock_gettime(CLOCK_REALTIME, &exact) != 0)
+        return -1;
+    now->tv_sec = exact.tv_sec;
+    now->tv_usec = exact.tv_nsec / 1000;
+    return 0;
+}
+
+time_t time(time_t *also)
+{
+    struct timespec exact;
+    if (clock_gettime(CLOCK_REALTIME, &exact) != 0)
+        return -1;
+    if (also != NULL)
+        *also = exact.tv_sec;
+    return exact.tv_sec;
 }

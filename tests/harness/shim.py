@@ -2,8 +2,11 @@
 
 import functools
 import shutil
+import struct
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -24,7 +27,7 @@ def library() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Shim:
-    """One node's syncs: copied to ``shadow``, held by a gate, or deadly."""
+    """One node's syncs, held by a gate, deadly or failing; its writes; and its time of day."""
 
     store: Path
     folder: Path
@@ -33,6 +36,8 @@ class Shim:
     def of(cls, store: Path) -> "Shim":
         made = cls(store, store.parent / "shim")
         made.shadow.mkdir(parents=True, exist_ok=True)
+        if not made.clock.exists():
+            made.clock.write_bytes(bytes(8))
         return made
 
     @property
@@ -51,14 +56,25 @@ class Shim:
     def counted(self) -> Path:
         return self.folder / "count"
 
-    def environment(self) -> dict[str, str]:
-        return {
+    @property
+    def clock(self) -> Path:
+        return self.folder / "clock"
+
+    @property
+    def failure(self) -> Path:
+        return self.folder / "fail"
+
+    def environment(self, *, shadow: bool = True) -> dict[str, str]:
+        """Of the node; without ``shadow`` no bytes are copied, and no power can be cut."""
+        copies = {"XB_SHIM_SHADOW": str(self.shadow.absolute())} if shadow else {}
+        return copies | {
             "LD_PRELOAD": str(library()),
             "XB_SHIM_WATCH": str(self.store.absolute()),
-            "XB_SHIM_SHADOW": str(self.shadow.absolute()),
             "XB_SHIM_GATE": str(self.gate.absolute()),
             "XB_SHIM_KILL": str(self.order.absolute()),
             "XB_SHIM_COUNT": str(self.counted.absolute()),
+            "XB_SHIM_FAIL": str(self.failure.absolute()),
+            "XB_SHIM_CLOCK": str(self.clock.absolute()),
         }
 
     def syncs(self) -> int:
@@ -70,6 +86,22 @@ class Shim:
         part = self.order.with_suffix(".part")
         part.write_text(f"{when} {number}\n")
         part.rename(self.order)
+
+    def wrong_by(self, seconds: float) -> None:
+        """The node's time of day is wrong by as much from now on, also after a restart."""
+        with self.clock.open("r+b") as file:
+            file.write(struct.pack("=q", round(seconds * 1000)))
+
+    @contextmanager
+    def failing(self, what: Literal["write", "sync"]) -> Iterator[None]:
+        """For as long as the block runs, the store cannot write (no room) or sync (I/O error)."""
+        part = self.failure.with_suffix(".part")
+        part.write_text(what)
+        part.rename(self.failure)
+        try:
+            yield
+        finally:
+            self.failure.unlink()
 
     def power_cut(self) -> None:
         """Leave of a killed node's store only what a sync had reached."""

@@ -29,12 +29,22 @@ from xbgateway.settings import Settings, check, load_settings
 Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="The node's TOML file.")]
 
 
-def serve(config: Config) -> int:
+def serve(
+    config: Config,
+    clock_corrected: Annotated[
+        bool,
+        typer.Option(
+            "--clock-corrected",
+            help="Start although entries on record are dated ahead of the clock: it was wrong, "
+            "and is right now.",
+        ),
+    ] = False,
+) -> int:
     """Run the node that CONFIG describes, until SIGTERM; then drain and end with 0."""
     # Only this command needs the whole node; every other one starts faster without.
     from xbgateway.app import serve as run  # noqa: PLC0415
 
-    return run(config)
+    return run(config, clock_corrected=clock_corrected)
 
 
 def check_config(config: Config, output: Output = Format.TABLE) -> int:

@@ -148,8 +148,9 @@ NODE: dict[Reason, Explanation] = {
     ),
     _R.CLOCK_BACK: Explanation(
         "UNAVAILABLE",
-        "The node's clock went back; nothing moves until it has caught up.",
-        "Operators check time synchronisation.",
+        "The node's clock went back, or is behind its newest entry; nothing moves until it has "
+        "caught up.",
+        "Operators check time synchronisation; docs/operators.md, *Clocks*.",
     ),
     _R.DRAINING: Explanation(
         "UNAVAILABLE",

@@ -164,7 +164,7 @@ class SqliteStore:
 
     @property
     def broken(self) -> GatewayError | None:
-        """Why the store no longer writes, if so."""
+        """Why the store no longer writes; ``Unavailable`` where opening it again may help."""
         return self._broken
 
     async def record(self, record: Record) -> tuple[Position, ...]:
@@ -315,8 +315,13 @@ class SqliteStore:
             self._connection.execute("ROLLBACK")
         if isinstance(error, apsw.FullError | apsw.ReadOnlyError | apsw.BusyError):
             return Unavailable(Reason.STORE_UNAVAILABLE, f"the store cannot write now: {error}")
-        # After a failed fsync nobody knows what is on disk: only a restart reads it back.
-        self._broken = Fatal(Reason.STORE_CORRUPT, f"the store failed and needs a restart: {error}")
+        # After a failed sync nobody knows what is on disk: only a restart reads it back. What was
+        # asked for may then stand, so whoever asked has to ask again.
+        self._broken = (
+            Unavailable(Reason.STORE_UNAVAILABLE, f"the store is to be read again: {error}")
+            if isinstance(error, apsw.IOError | OSError)
+            else Fatal(Reason.STORE_CORRUPT, f"the store failed: {error}")
+        )
         return self._broken
 
     def _publish(self, tx: Transaction) -> list[Group]:
