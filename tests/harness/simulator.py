@@ -6,6 +6,7 @@ in between (``tamper``). ``World.agree`` is the oracle of every flow and fault t
 """
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from uuid import uuid4
 import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from tests.harness.engines import CompilingOnce
 from tests.harness.oracle import Report, examine
 from tests.harness.parts import Secrets, Service
 from tests.harness.wire import Wire
@@ -29,14 +31,13 @@ from xbgateway.exchange import Finished, Submission
 from xbgateway.model.clock import SystemClock, instant
 from xbgateway.model.errors import Fatal, Reason
 from xbgateway.model.record import Group, Pending
-from xbgateway.policy.engine import EmbeddedEngine
 from xbgateway.policy.engine.port import Engine
 from xbgateway.policy.revision import Revision, load_directory, load_revision
 from xbgateway.policy.source import default_policy_directory, read_policy_directory
 from xbgateway.register import Register, load_register
 
 API = "xbgateway.api.socialsecurity.v1"
-_engine = EmbeddedEngine()
+_engine = CompilingOnce()
 
 
 @cache
@@ -159,7 +160,7 @@ class World:
             left = {None, *(scenario["id"] for scenario in document["scenarios"])}
             papers = document["instruments"]
             document["instruments"] = [p for p in papers if p.get("scenario") in left]
-        return load_register(yaml.safe_dump(document, allow_unicode=True).encode(), None)
+        return load_register(json.dumps(document, default=str).encode(), None)  # YAML as well
 
     async def start(self, name: str, prepare: Callable[[Core], None] | None = None) -> Core:
         """Start (again) a node on what its store holds, and the wires to and from it.
