@@ -8,7 +8,7 @@ from pathlib import Path
 
 import apsw
 import pytest
-from tests.faults.evil import meddle, until
+from tests.faults.evil import carried, meddle, until
 from tests.harness.corridors import fund, query
 from tests.harness.simulator import World, revision, world
 from tests.harness.whole import at_rest
@@ -93,6 +93,38 @@ async def test_a_receiver_that_cannot_write_takes_it_later(
         assert not w.nodes["macao"].service.asked
         undo()
         assert (await caller).outcome is Outcome.EXECUTED
+        await w.settle()
+        w.agree()
+
+
+async def test_a_group_behind_one_that_could_not_be_kept_is_no_fault_of_its_log(
+    tmp_path: Path,
+) -> None:
+    """Groups come several at a time: a moment without a disk must not stop the peer's log."""
+    async with world(tmp_path, {"macao": fund}) as w:
+        await w.settle()
+        wire, mirror = w.wire("zhuhai", "macao"), w.nodes["macao"].core.store
+        theirs, size = w.nodes["zhuhai"].core.store, mirror.size(wire.origin)
+        wire.open.clear()
+        callers = [asyncio.create_task(w.submit("zhuhai", query()))]
+        await until(lambda: theirs.size(wire.origin) > size)
+        first = theirs.read_group(wire.origin, size)
+        callers.append(asyncio.create_task(w.submit("zhuhai", query())))
+        await until(lambda: theirs.size(wire.origin) > size + 1)
+        second = theirs.read_group(wire.origin, size + 1)
+        assert first is not None
+        assert second is not None
+        undo = read_only(w, "macao")
+        with pytest.raises(Unavailable):
+            await mirror.extend(carried(first))
+        undo()
+        with pytest.raises(Unavailable):
+            await mirror.extend(carried(second))
+        assert mirror.stopped(wire.origin) is None
+        assert mirror.size(wire.origin) == size
+        wire.open.set()
+        wire.grown.set()
+        assert {(await each).outcome for each in callers} == {Outcome.EXECUTED}
         await w.settle()
         w.agree()
 

@@ -178,9 +178,17 @@ class MirrorOperation:
     group: MirrorGroup
 
     def apply(self, tx: Transaction) -> Mirrored:
-        """Verify and insert; a log-level failure stops the log and raises ``Fatal``."""
+        """Verify and insert; a log-level failure stops the log and raises ``Fatal``.
+
+        Raises ``Unavailable`` where a group before this one is missing: the link sees to it that
+        groups come in order (REQ-LINK-12), so it is this store that could not keep it.
+        """
         group = self.group
         growth = tx.growth(group.origin)
+        if group.start > growth.frontier.size:
+            raise Unavailable(
+                Reason.STORE_UNAVAILABLE, "a group that came before this one could not be kept"
+            )
         try:
             entries = growth.mirror(group)
         except Fatal as fatal:
