@@ -5,11 +5,49 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from typing import Any
 
-from tests.harness.cluster import NOTICE, QUERY, Asked, Callers, Processes, check_effects
+from tests.harness.cluster import (
+    NOTICE,
+    QUERY,
+    Asked,
+    Callers,
+    Processes,
+)
 from tests.harness.officers import HELD, rejected
 from tests.harness.verify import Report, examine
 
+from xbgateway.demo.cluster import PARTIES
 from xbgateway.model.outcome import Outcome, State
+
+
+def check_effects(cluster: Processes, asked: Sequence[Asked]) -> dict[str, int]:
+    """Promise 2 at the services: each request has one exchange; each exchange its effect once.
+
+    A method that does not know exchange ids acts once at most, and where nobody can know whether
+    it did, the caller was told so. Returns how often each end came.
+    """
+    ends: dict[str, int] = {}
+    effects = {node: cluster.effects(node) for node in PARTIES}
+    seen: set[str] = set()
+    for one in asked:
+        said = one.error.reason if one.error else "answered"
+        ends[said] = ends.get(said, 0) + 1
+        assert one.exchange, f"{one.kind.name} {one.request_id} has no exchange: {one.error}"
+        assert one.exchange not in seen, "two requests share an exchange"
+        seen.add(one.exchange)
+        _method, _asked, acted = effects[one.kind.agency].get(one.exchange, ("", 0, 0))
+        if one.answer is not None:
+            assert acted == 1, f"{one.kind.name} {one.exchange} was answered and acted {acted}x"
+        elif one.unreached:
+            assert acted == 0, f"{one.exchange} acted {acted}x; its caller heard that it did not"
+        else:
+            assert not one.kind.honours, f"{one.kind.name} ended with {one.error}"
+            assert one.error is not None
+            assert one.error.reason == "EXCHANGE_UNKNOWN_EFFECT", str(one.error)
+            assert acted <= 1, f"{one.exchange} acted {acted}x"
+    for found in effects.values():
+        strange = found.keys() - seen
+        assert not strange, f"effects nobody asked for: {strange}"
+    return ends
 
 
 async def agree(nodes: Processes, people: Callers) -> tuple[Report, dict[str, int]]:
@@ -40,7 +78,7 @@ def _explained(asked: Sequence[Asked], outcomes: Mapping[str, State]) -> None:
     for one in asked:
         said = outcomes[one.exchange].outcome
         wanted = Outcome.EXECUTED if one.answer is not None else Outcome.UNKNOWN
-        wanted = Outcome.REFUSED if rejected(one) else wanted
+        wanted = Outcome.REFUSED if rejected(one) or one.unreached else wanted
         assert said is wanted, f"{one.kind.name} {one.exchange}: {said}"
     assert outcomes.keys() == {one.exchange for one in asked}
 

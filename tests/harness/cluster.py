@@ -186,6 +186,11 @@ class Asked:
     error: GatewayCallError | None = None
     attempts: int = 0
 
+    @property
+    def unreached(self) -> bool:
+        """Its caller was told that the service was down for too long, and nothing was done."""
+        return self.error is not None and self.error.reason == "SERVICE_UNAVAILABLE"
+
 
 @cache
 def _people() -> tuple[list[Person], list[Person]]:
@@ -369,32 +374,3 @@ async def callers(of: Cluster) -> AsyncIterator[Callers]:
         parties = {kind.party for kind in KINDS}
         opened = {p: await open_until.enter_async_context(of.connect(p)) for p in parties}
         yield Callers(opened, open_until)
-
-
-def check_effects(cluster: Processes, asked: Sequence[Asked]) -> dict[str, int]:
-    """Promise 2 at the services: each request has one exchange; each exchange its effect once.
-
-    A method that does not know exchange ids acts once at most, and where nobody can know whether
-    it did, the caller was told so. Returns how often each end came.
-    """
-    ends: dict[str, int] = {}
-    effects = {node: cluster.effects(node) for node in PARTIES}
-    seen: set[str] = set()
-    for one in asked:
-        said = one.error.reason if one.error else "answered"
-        ends[said] = ends.get(said, 0) + 1
-        assert one.exchange, f"{one.kind.name} {one.request_id} has no exchange: {one.error}"
-        assert one.exchange not in seen, "two requests share an exchange"
-        seen.add(one.exchange)
-        _method, _asked, acted = effects[one.kind.agency].get(one.exchange, ("", 0, 0))
-        if one.answer is not None:
-            assert acted == 1, f"{one.kind.name} {one.exchange} was answered and acted {acted}x"
-        else:
-            assert not one.kind.honours, f"{one.kind.name} ended with {one.error}"
-            assert one.error is not None
-            assert one.error.reason == "EXCHANGE_UNKNOWN_EFFECT", str(one.error)
-            assert acted <= 1, f"{one.exchange} acted {acted}x"
-    for found in effects.values():
-        strange = found.keys() - seen
-        assert not strange, f"effects nobody asked for: {strange}"
-    return ends

@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from tests.harness.agreement import check_effects
 from tests.harness.cluster import (
     KINDS,
     PROOF,
@@ -12,7 +13,6 @@ from tests.harness.cluster import (
     Callers,
     Processes,
     callers,
-    check_effects,
     cluster,
 )
 from tests.harness.shim import Shim

@@ -6,12 +6,12 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from tests.harness.agreement import check_effects
 from tests.harness.cluster import (
     KINDS,
     Callers,
     Processes,
     callers,
-    check_effects,
     cluster,
     eventually,
 )

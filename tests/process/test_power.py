@@ -11,6 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from tests.harness.agreement import check_effects
 from tests.harness.cluster import (
     KINDS,
     QUERY,
@@ -18,7 +19,6 @@ from tests.harness.cluster import (
     Callers,
     Processes,
     callers,
-    check_effects,
     cluster,
     eventually,
 )
