@@ -1,6 +1,8 @@
 # xbgateway. `make` lists what there is. It needs Python 3.11 or later; the rest is fetched.
 # make PYTHON=/path/to/python3.12 takes another Python; make test TESTS=tests/unit/seal a part.
 export PATH := $(CURDIR)/.venv/bin:$(HOME)/go/bin:$(PATH)
+# A node that starts reads some three hundred modules: compiled once, that takes half the time.
+unexport PYTHONDONTWRITEBYTECODE
 INSTALLED := pyproject.toml hatch_build.py requirements/lock.txt scripts/setup.sh \
 	$(wildcard native/*.go native/go.* native/build.py)
 TESTS ?= tests

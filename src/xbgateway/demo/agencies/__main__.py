@@ -11,7 +11,6 @@ import os
 import signal
 import sys
 from datetime import date
-from functools import partial
 from pathlib import Path
 
 import grpc
@@ -63,7 +62,6 @@ def _arguments() -> argparse.Namespace:
 
 def _open(asked: argparse.Namespace) -> Ledger:
     room = fss if asked.agency == "mo.fss" else hrss
-    population = cached(asked.seed, asked.count)
     meta = {
         "agency": asked.agency,
         "synthetic": "true",
@@ -71,7 +69,13 @@ def _open(asked: argparse.Namespace) -> Ledger:
         "count": str(asked.count),
         "generator_version": str(VERSION),
     }
-    return Ledger(asked.register, room.SCHEMA, meta, partial(room.fill, population=population))
+    # The people are made once: an agency that comes back finds them in its register.
+    return Ledger(
+        asked.register,
+        room.SCHEMA,
+        meta,
+        lambda database: room.fill(database, population=cached(asked.seed, asked.count)),
+    )
 
 
 def _add_services(server: grpc.aio.Server, agency: str, desk: Desk) -> None:
