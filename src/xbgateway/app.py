@@ -364,7 +364,7 @@ def _outlets(core: Core) -> list[Outlet]:
 
 
 async def run(settings: Settings, *, dev: bool = False, clock_corrected: bool = False) -> None:
-    """Serve until SIGTERM, SIGINT or a failed sync of the store (``Unavailable``), then drain."""
+    """Serve until a signal or a failed sync, then drain. Raises what broke the store, if so."""
     node = Node(settings, dev=dev, clock_corrected=clock_corrected)
     # What was made up to here lives as long as the process; a cycle of garbage is rare on the
     # paths, and looking for one at the default pace cost a sixth of the throughput (bench).

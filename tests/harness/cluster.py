@@ -77,10 +77,10 @@ class Processes(Cluster):
         script = ROOT / "tests" / "process" / "lowered_store.py"
         self.instead[name] = (str(script), synchronous)
 
-    def shim(self, name: str) -> Shim:
-        """Watch the syncs of this node from its next start on."""
+    def shim(self, name: str, *, shadow: bool = True) -> Shim:
+        """Watch the syncs of this node from its next start on; see :meth:`Shim.environment`."""
         made = Shim.of(self.store(name))
-        self.environment[name] = made.environment()
+        self.environment[name] = made.environment(shadow=shadow)
         return made
 
     def stores(self) -> dict[str, Path]:
@@ -138,6 +138,12 @@ def quiet_ports(count: int) -> list[int]:
             one.bind(("127.0.0.1", port))
             found.add(port)
     return list(found)
+
+
+def watched(nodes: Processes) -> None:
+    """Prepare a cluster whose nodes all have their shim."""
+    for node in nodes.stores():
+        nodes.shim(node)
 
 
 @asynccontextmanager
@@ -345,6 +351,11 @@ class Callers:
 
     async def call(self, kind: Kind, timeout_s: float = 120.0) -> Asked:
         return await self.done(self.new(kind), timeout_s)
+
+    async def more_answers(self, count: int, timeout_s: float) -> None:
+        """Until so many more callers of a load got theirs; a busy machine takes longer for it."""
+        wanted = self.answers + count
+        await eventually(lambda: self.answers >= wanted, timeout_s, every_s=0.02)
 
     @asynccontextmanager
     async def load(

@@ -89,7 +89,7 @@ class Line:
                  self._flow(far_reader, writer, inward=False))  # fmt: skip
         tasks = {asyncio.create_task(flow) for flow in flows}
         if self._weather is Weather.FLAPPING:
-            tasks.add(asyncio.create_task(self._torn(both)))
+            tasks.add(asyncio.create_task(self._torn()))
         self._tasks |= tasks
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for each in both:
@@ -99,11 +99,10 @@ class Line:
         self._tasks -= tasks
         return None
 
-    async def _torn(self, both: set[asyncio.StreamWriter]) -> None:
+    async def _torn(self) -> None:
+        """A connection ends with the first of its tasks."""
         await asyncio.sleep(self.chance.uniform(0.05, 0.6))
         self.resets += 1
-        for each in both:
-            each.transport.abort()
 
     async def _flow(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, inward: bool

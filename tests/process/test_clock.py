@@ -11,9 +11,9 @@ from tests.harness.cluster import (
     QUERY,
     Asked,
     Callers,
-    Processes,
     callers,
     cluster,
+    watched,
 )
 from tests.harness.shim import Shim
 from tests.harness.verify import examine
@@ -23,11 +23,6 @@ from xbgateway.model.outcome import Outcome
 
 pytestmark = [pytest.mark.tool("cc"), pytest.mark.timeout(180)]
 LATE_S = 400.0  # longer than an exchange may take
-
-
-def _watched(nodes: Processes) -> None:
-    for node in nodes.stores():
-        nodes.shim(node)
 
 
 async def _told(people: Callers, asked: Asked) -> str:
@@ -40,7 +35,7 @@ async def _told(people: Callers, asked: Asked) -> str:
 async def test_a_clock_ahead_refuses_and_one_that_was_set_back_waits_for_a_person(
     tmp_path: Path, node: str
 ) -> None:
-    async with cluster(tmp_path, _watched) as nodes, callers(nodes) as people:
+    async with cluster(tmp_path, watched) as nodes, callers(nodes) as people:
         clock = Shim.of(nodes.store(node))
         for apart_s in (1.5, -0.4, 20.0):  # NTP's doing, and a few seconds more
             clock.wrong_by(apart_s)

@@ -22,6 +22,7 @@ from tests.harness.cluster import (
     callers,
     cluster,
     eventually,
+    watched,
 )
 from tests.harness.shim import Shim
 
@@ -36,7 +37,7 @@ QUIET_S = 0.35
 @pytest.mark.timeout(240)
 async def test_a_power_cut_around_each_sync_of_an_exchange(tmp_path: Path) -> None:
     """At both nodes: the sender at its n-th sync, the receiver at its n-th, in one exchange."""
-    async with cluster(tmp_path, _watched) as nodes, callers(nodes) as people:
+    async with cluster(tmp_path, watched) as nodes, callers(nodes) as people:
         await people.call(QUERY)
         for when in WAYS:
             died = dict.fromkeys(nodes.stores(), 0)
@@ -58,7 +59,7 @@ async def test_a_service_that_knows_no_exchange_id_is_never_asked_twice(
     tmp_path: Path, when: When, step: int, acted: int
 ) -> None:
     """Accepted is the receiver's second sync, the answer its third; between them it calls."""
-    async with cluster(tmp_path, _watched) as nodes, callers(nodes) as people:
+    async with cluster(tmp_path, watched) as nodes, callers(nodes) as people:
         await people.call(NOTICE)
         assert await _cut(nodes, people, NOTICE, {"zhuhai": (when, step)})
         unsure = people.asked[-1]
@@ -68,11 +69,6 @@ async def test_a_service_that_knows_no_exchange_id_is_never_asked_twice(
         await agree(nodes, people)
         done = nodes.effects("zhuhai").get(unsure.exchange, ("", 0, 0))[2]
         assert done == acted
-
-
-def _watched(nodes: Processes) -> None:
-    for node in nodes.stores():
-        nodes.shim(node)
 
 
 async def _cut(

@@ -2,21 +2,12 @@
 
 import asyncio
 import random
-from functools import partial
 from pathlib import Path
 
 import pytest
-from tests.harness.agreement import check_effects
-from tests.harness.cluster import (
-    KINDS,
-    Callers,
-    Processes,
-    callers,
-    cluster,
-    eventually,
-)
+from tests.harness.agreement import agree
+from tests.harness.cluster import KINDS, Processes, callers, cluster
 from tests.harness.network import Network, Weather, lay
-from tests.harness.verify import examine
 
 SEED = 20261126
 STORM_S = 1.5
@@ -40,15 +31,7 @@ async def test_answers_come_late_and_once_whatever_the_line_does(tmp_path: Path)
                             line.weather = weather
                         await asyncio.sleep(STORM_S)
                         network.all(Weather.CLEAR)
-                    wanted = people.answers + 2 * len(KINDS)
-                    await eventually(partial(_answered, people, wanted), 30)
-            await nodes.settle()
-        await nodes.stop()
+                    await people.more_answers(2 * len(KINDS), 30)
+            _report, ends = await agree(nodes, people)
         assert all(line.bytes_lost and line.resets for line in network.lines.values())
-        ends = check_effects(nodes, people.asked)
-        examine(nodes.stores(), nodes.register)
         assert ends["answered"] > 100, ends
-
-
-def _answered(people: Callers, wanted: int) -> bool:
-    return people.answers >= wanted

@@ -55,7 +55,7 @@ async def _after_power_cuts(folder: Path, synchronous: str, victims: tuple[str, 
             async with people.load((*KINDS, *KINDS), pause_s=0.01, timeout_s=20):
                 for node in victims:
                     await asyncio.sleep(1.5)
-                    await _some_answers(people)
+                    await people.more_answers(30, 30)
                     await nodes.kill(node)
                     answered = [one for one in people.asked if one.answer is not None]
                     assert len(answered) > 20
@@ -71,12 +71,6 @@ async def _after_power_cuts(folder: Path, synchronous: str, victims: tuple[str, 
         check_effects(nodes, people.asked)
         report = examine(nodes.stores(), nodes.register)
         assert all(report.outcomes[one.exchange].outcome is Outcome.EXECUTED for one in answered)
-
-
-async def _some_answers(people: Callers) -> None:
-    """Until thirty more callers got theirs; a busy machine takes longer for it."""
-    wanted = people.answers + 30
-    await eventually(lambda: people.answers >= wanted, 30)
 
 
 def _other(node: str) -> str:

@@ -8,6 +8,7 @@ each caller was told what became of its request. ``make soak`` does it for half 
 import asyncio
 import os
 import random
+import shutil
 import signal
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -26,7 +27,6 @@ from tests.harness.cluster import (
     Processes,
     callers,
     cluster,
-    eventually,
 )
 from tests.harness.network import Network, Weather, lay
 from tests.harness.officers import check_holds, deciding, held_load, with_held
@@ -38,6 +38,8 @@ from xbgateway.cli.ending import Ending
 KILLS = int(os.environ.get("XB_KILL_ROUNDS", str(scaled(50, most=6))))
 SECONDS = float(os.environ.get("XB_SOAK_SECONDS", str(scaled(180, most=6))))
 SEED = int(os.environ.get("XB_SOAK_SEED", "20261126"))
+# Clocks and disks go wrong where a compiler can make the shim; kills and lines need none.
+SHIMMED = shutil.which("cc") is not None
 # Who dies: mostly one node, sometimes both at once, sometimes the service behind one.
 VICTIMS = (
     *(("zhuhai",),) * 4,
@@ -63,9 +65,10 @@ class Storm:
 
     async def strike(self) -> None:
         """One thing goes wrong, and is well again by itself or by who looks after processes."""
-        faults: dict[Callable[[], Awaitable[None]], int] = {
-            self._kill: 9, self._weather: 5, self._pause: 3, self._clock: 2, self._disk: 3
-        }  # fmt: skip
+        faults: dict[Callable[[], Awaitable[None]], int]
+        faults = {self._kill: 9, self._weather: 5, self._pause: 3}
+        if SHIMMED:
+            faults |= {self._clock: 2, self._disk: 3}
         (fault,) = self.chance.choices(list(faults), list(faults.values()))
         await fault()
 
@@ -124,7 +127,6 @@ class Storm:
         self.done[f"no {what}"] += 1
 
 
-@pytest.mark.tool("cc")
 @pytest.mark.timeout(120 + 3 * SECONDS + 5 * KILLS)
 async def test_nothing_is_lost_doubled_or_unexplained(
     tmp_path: Path, record_property: Callable[[str, object], None]
@@ -134,8 +136,8 @@ async def test_nothing_is_lost_doubled_or_unexplained(
     def prepare(nodes: Processes) -> None:
         with_held(nodes)
         laid.append(lay(nodes, chance))
-        for node in nodes.stores():
-            nodes.environment[node] = Shim.of(nodes.store(node)).environment(shadow=False)
+        for node in nodes.stores() if SHIMMED else ():
+            nodes.shim(node, shadow=False)
 
     async with cluster(tmp_path, prepare) as nodes, laid[0].open() as network:
         async with callers(nodes) as people, deciding(nodes):
@@ -154,13 +156,12 @@ async def test_nothing_is_lost_doubled_or_unexplained(
 
 async def _rages(storm: Storm) -> None:
     """For the time that was asked for, and until enough processes died."""
-    clock, wanted = asyncio.get_running_loop().time, 0
+    clock = asyncio.get_running_loop().time
     until = clock() + SECONDS
     while clock() < until or storm.done["kills"] < KILLS:
         # Mostly once work goes on, at times before the last victim is up again.
         if storm.chance.random() < 0.6:
             await storm.whole()
-            wanted = storm.people.answers + len(LOAD)
-            await eventually(lambda: storm.people.answers >= wanted, 60, every_s=0.02)  # noqa: B023
+            await storm.people.more_answers(len(LOAD), 60)
         await asyncio.sleep(storm.chance.random() * 0.4)
         await storm.strike()

@@ -162,11 +162,6 @@ WANTED_WAIT_S = 5.0
 HELLO_WAIT_S = 10.0
 # An announced sealing key outlives the delivery horizon by far; rotate daily, keep a month.
 SEALING_KEY_DAYS = 30
-# Pings: a client pings every minute; a server that bears less than half of that never says
-# ENHANCE_YOUR_CALM to its own clients (grpc#28830). Both ends take the numbers from here.
-KEEPALIVE_INTERVAL_S = 60
-KEEPALIVE_ANSWER_S_MAX = 10
-PING_INTERVAL_S_MIN = 20
 # Calls at once on one connection; gRPC buffers for each.
 STREAMS_PER_CONNECTION_MAX = 256
 # Connections are renewed, so that new certificates bite and load spreads; calls get time to end.

@@ -89,7 +89,7 @@ _OPTIONS = (
     ("grpc.max_concurrent_streams", limits.STREAMS_PER_CONNECTION_MAX),
     ("grpc.max_connection_age_ms", limits.CONNECTION_AGE_S_MAX * 1000),
     ("grpc.max_connection_age_grace_ms", limits.CONNECTION_AGE_GRACE_S * 1000),
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", limits.PING_INTERVAL_S_MIN * 1000),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", limits.KEEPALIVE_SERVER_MIN_MS),
     ("grpc.keepalive_permit_without_calls", 1),
 )
 
