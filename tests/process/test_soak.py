@@ -66,7 +66,7 @@ class Storm:
     async def strike(self) -> None:
         """One thing goes wrong, and is well again by itself or by who looks after processes."""
         faults: dict[Callable[[], Awaitable[None]], int]
-        faults = {self._kill: 9, self._weather: 5, self._pause: 3}
+        faults = {self._kill: 15, self._weather: 5, self._pause: 3}
         if SHIMMED:
             faults |= {self._clock: 2, self._disk: 3}
         (fault,) = self.chance.choices(list(faults), list(faults.values()))

@@ -21,6 +21,8 @@ from xbgateway.model.errors import Reason
 from xbgateway.model.reasons import CATALOGUE
 
 DOMAIN = "xbgateway"
+# CANCELLED is somebody's on the way: whoever cancels a call of theirs gets ``CancelledError``.
+_IN_DOUBT = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED})
 _DIALLING = frozenset({Reason.HANDSHAKE_FAILED, Reason.NODE_UNTRUSTED})
 _TOO_LARGE = "message larger than max"  # gRPC's, of either end
 
@@ -58,8 +60,7 @@ class GatewayCallError(Exception):
     @property
     def retryable(self) -> bool:
         """Whether the same call with the same request id may succeed later."""
-        untrusted = self.reason == Reason.NODE_UNTRUSTED
-        return self.code is grpc.StatusCode.UNAVAILABLE and not untrusted
+        return self.code in _IN_DOUBT and self.reason != Reason.NODE_UNTRUSTED
 
     @classmethod
     def of(

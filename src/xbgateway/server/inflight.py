@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
+from typing import Any
 
 from xbgateway.model import limits
 from xbgateway.model.errors import Reason, Unavailable
@@ -37,8 +38,9 @@ class InFlight:
 
     def __init__(self, most: Mapping[Work, int] = LIMITS) -> None:
         self._most = most
-        self._running = dict.fromkeys(most, 0)
+        self._running: dict[Work, set[asyncio.Task[Any]]] = {work: set() for work in most}
         self._closed = False
+        self._cut_off: set[asyncio.Task[Any]] = set()
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -53,29 +55,51 @@ class InFlight:
             return
         if self._closed:
             raise Unavailable(Reason.DRAINING, "The node is stopping.")
-        if self._running[work] >= self._most[work]:
+        if len(self._running[work]) >= self._most[work]:
             raise Unavailable(
                 Reason.TOO_MANY_REQUESTS,
                 "The node has as many calls of this kind in flight as it takes.",
                 kind=str(work),
             )
-        self._running[work] += 1
+        task = _this_task()
+        self._running[work].add(task)
         self._idle.clear()
         try:
             yield
         finally:
-            self._running[work] -= 1
+            self._running[work].discard(task)
             if not any(self._running.values()):
                 self._idle.set()
 
     def running(self, work: Work) -> int:
         """Calls of a class that are under way."""
-        return self._running[work]
+        return len(self._running[work])
 
     def close(self) -> None:
         """Take no more calls of any class."""
         self._closed = True
 
+    def cut_off(self) -> None:
+        """End what is still under way: it is cancelled, and :meth:`was_cut_off` says by whom."""
+        self._cut_off = set().union(*self._running.values())
+        for task in self._cut_off:
+            task.cancel()
+
+    def was_cut_off(self) -> bool:
+        """Whether a cancellation seen in this task is :meth:`cut_off`'s; it is taken back then."""
+        task = _this_task()
+        if task not in self._cut_off:
+            return False
+        self._cut_off.discard(task)
+        task.uncancel()
+        return True
+
     async def idle(self) -> None:
         """Return when nothing is under way."""
         await self._idle.wait()
+
+
+def _this_task() -> asyncio.Task[Any]:
+    task = asyncio.current_task()
+    assert task is not None, "calls are counted in the task that serves them"
+    return task

@@ -126,9 +126,11 @@ class Edge(grpc.aio.ServerInterceptor):
         except grpc.aio.AbortError:
             raise  # of gRPC's own servicers, health for one: it is told already
         except asyncio.CancelledError:
-            if hung_up():
+            cut_off = self._in_flight.was_cut_off()
+            if not cut_off and hung_up():
                 raise
-            error = Unavailable(Reason.INTERRUPTED, "what the call waited for was cancelled")
+            what = "the node stopped" if cut_off else "what the call waited for was cancelled"
+            error = Unavailable(Reason.INTERRUPTED, what)
             failure = self._told(error, context, name)
         except Exception as error:  # noqa: BLE001 - the outermost layer tells every error
             failure = self._told(error, context, name)

@@ -67,6 +67,7 @@ _log = structlog.get_logger("xbgateway.server")
 TLS13_ONLY = ("GRPC_SSL_CIPHER_SUITES", "ECDHE-RSA-AES256-GCM-SHA384")
 # What ended in time still has to be written out; watchers of health are cut off after it.
 _FLUSH_S = 0.25
+_CUT_OFF_S = 5.0  # a busy loop needs a moment to tell everybody; mostly it takes none
 Registrar = Callable[[grpc.aio.Server], None]
 
 _EXCHANGE = exchange_pb2.DESCRIPTOR.services_by_name["ExchangeService"]
@@ -273,6 +274,10 @@ class Server:
         self._in_flight.close()
         with suppress(TimeoutError):
             await asyncio.wait_for(self._in_flight.idle(), grace_s)
+        # gRPC would tell whoever still waits CANCELLED, which is no word of what may yet stand.
+        self._in_flight.cut_off()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._in_flight.idle(), _CUT_OFF_S)
         await self._clients.stop(_FLUSH_S)
         if self._peers is not None:
             await self._peers.stop(_FLUSH_S)

@@ -188,13 +188,15 @@ async def test_errors_of_others_are_not_taken_for_the_gateways(address: str, see
     seen.failures = [
         refusal(grpc.StatusCode.INTERNAL, "POLICY_DENIED", domain="proxy.example"),
         plain(grpc.StatusCode.PERMISSION_DENIED),
+        plain(grpc.StatusCode.CANCELLED),
     ]
     async with open_gateway(address) as gateway:
-        for wanted in ("INTERNAL", "PERMISSION_DENIED"):
+        for wanted in ("INTERNAL", "PERMISSION_DENIED", "CANCELLED"):
             with pytest.raises(GatewayCallError) as caught:
                 await gateway.get_exchange(EXCHANGE)
             assert caught.value.reason == wanted
             assert caught.value.exchange_id is None
+            assert caught.value.retryable is (wanted == "CANCELLED")
 
 
 async def test_stub_errors_can_be_read_too(address: str, seen: Seen) -> None:
