@@ -51,7 +51,7 @@ pytestmark = [
 ]
 AUDITOR = "cn.zhuhai.data"
 LANE = "zhuhai.xbg.test/zhuhai/macao/lane/0"
-BEHIND = scaled(2000, most=5)
+BEHIND = scaled(1000, most=10)
 
 
 # ---- stopping ----------------------------------------------------------------------------------
