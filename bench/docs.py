@@ -47,6 +47,9 @@ def ratios(kept: Kept) -> Figures:
             "hit_rate": registers["day"]["hit rate"],
             "ten_times_as_large": registers["cpu_ms"]["10 times the registers, ratio"],
         }
+    revoking = kept.get("revoking")
+    if revoking is not None:
+        found["revoking_p99_s"] = {n: one["p99_s"] for n, one in revoking["changed_at"].items()}
     return found
 
 
@@ -66,6 +69,7 @@ def page(kept: Kept) -> str:
         _memory(have["memory"]),
         _policy(have["policy"]),
         _registers(have["registers"]),
+        _revoking(have["revoking"]),
     ]
     lines = "\n".join(parts).splitlines()
     return "\n".join(_wrapped(line) for line in lines) + "\n"
@@ -81,9 +85,9 @@ _HEAD = f"""# Benchmarks
 <!-- Written by `python -m bench --write-docs` from the figures of a run; do not edit. -->
 
 `make bench` makes these figures; `python -m bench exchange` (or `steps`, `log`, `flat`, `memory`,
-`policy`, `registers`) makes some of them again. Raw figures are kept in `var/bench/`, ratios go to
-standard output as JSON. Everything is a median with the lowest and highest value behind it, on
-loopback. Absolute rates are the machine's; the ratios are what to compare.
+`policy`, `registers`, `revoking`) makes some of them again. Raw figures are kept in `var/bench/`,
+ratios go to standard output as JSON. Everything is a median with the lowest and highest value
+behind it, on loopback. Absolute rates are the machine's; the ratios are what to compare.
 
 What is compared: **product** is load → node A → peer link → node B → service, **peer** is load →
 relay → relay → the same service process. A relay (`bench/relay.py`) is grpc.aio on uvloop that
@@ -277,4 +281,20 @@ def _registers(figures: Figures) -> str:
         " (`fields`) and how often and how freshly a person is asked about (`t`); who asks does"
         " not, since names never reach the input.\n\n"
         + _table(("of a day", "figure"), list(day.items()))
+    )
+
+
+def _revoking(figures: Figures) -> str:
+    rows = [
+        (f"at {node}", one["p50_s"], one["p99_s"], one["last_s"])
+        for node, one in figures["changed_at"].items()
+    ]
+    return (
+        "## From a change to the end of what it forbids\n\n"
+        f"{figures['waiting']} requests of a Zhuhai party wait at Macao's node to be pulled;"
+        " an officer of one side suspends a party, and the clock runs from the moment the change is"
+        f" on record until each caller is told of the denial. {figures['rounds']} changes on each"
+        " side, real processes. The aim is 1 s on the node that changes and 2 s across; what waits"
+        " is at Macao's node, so its change is the first and Zhuhai's the second.\n\n"
+        + _table(("suspended by an officer", "p50, s", "p99, s", "last, s"), rows)
     )

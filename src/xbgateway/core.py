@@ -34,6 +34,7 @@ from xbgateway.exchange import (
     Replies,
     Responses,
     Revisions,
+    Revoking,
     Room,
     Topology,
     Unsent,
@@ -242,8 +243,7 @@ def compose(  # noqa: PLR0917 - the one place where everything meets
     """
     topology = topology_of(base, node, lanes)
     _check_key(base, topology, keys)
-    catalogue = build_catalogue(base)
-    remembered = Memo()
+    catalogue, remembered = build_catalogue(base), Memo()
     store = SqliteStore(store_path, specs(base, topology, keys), group_wait_s=group_wait_s)
     try:
         counted = meter or NoMeter()
@@ -267,6 +267,7 @@ def compose(  # noqa: PLR0917 - the one place where everything meets
         queue = Queue(DeliveryRows(store.reader), store, catalogue, clock, counted)
         calls = Calls(admission, services, clock, counted, queue)
         delivery = Delivery(admission, legs, store, topology, clock, *last, calls)
+        queue.revoking = Revoking(delivery, store, lambda: admission.in_use).look
         replies = Replies(*joined, counted, flights)
         registrar = Registrar(current, lives, store, peers, topology, clock, counted)
         inbound = Inbound(*joined, responses, delivery, approvals, registrar, room := Room(store))

@@ -198,15 +198,6 @@ async def test_the_last_moment_of_what_nobody_acknowledged(tmp_path: Path, pulle
         assert w.agree().outcomes[exchange].outcome is finished.outcome  # closing changed nothing
 
 
-async def test_what_is_called_off_is_not_handed_out(tmp_path: Path) -> None:
-    async with delivered(tmp_path, PULL) as w:
-        calls = w.nodes["macao"].core.inbox._calls
-        calls.cancelled = lambda _exchange: Reason.SERVICE_UNAVAILABLE
-        running, _exchange = await waiting(w, query())
-        assert await inbox(w).pull(FUND, 1, 0) == []
-        assert (await running).outcome is Outcome.NOT_EXECUTED
-
-
 async def test_who_pulls_nothing_is_told_so(tmp_path: Path) -> None:
     async with delivered(tmp_path, {"mode": "push"}) as w:
         with pytest.raises(Refused) as told:

@@ -8,40 +8,25 @@ from pathlib import Path
 import pytest
 from tests.faults.evil import until
 from tests.harness.corridors import notice, proof_of_life, query
-from tests.harness.inbox import FUND, delivered, row, waiting
+from tests.harness.inbox import FUND, PUSH, away, back, delivered, row, waiting, waits_at_once
 from tests.harness.parts import Later
 from tests.harness.simulator import World
 
 from xbgateway.exchange.ports import EffectUnknown, NotReached
 from xbgateway.model.delivery import DeliveryRow
-from xbgateway.model.errors import Reason
 from xbgateway.model.limits import EXCHANGE_TTL_S
 from xbgateway.model.outcome import Outcome
-
-PUSH = {"mode": "push", "horizon_s": 3 * 86_400, "backoff_s_min": 20, "backoff_s_max": 40}
 
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is not reached waits in the store at once, and not after some seconds."""
-    monkeypatch.setattr("xbgateway.exchange.calls.SERVICE_TASK_S_MAX", 0.1)
-
-
-def away(w: World, error: type[Exception] = NotReached) -> None:
-    async def raising() -> None:
-        raise error
-
-    w.nodes["macao"].service.before = raising
+    waits_at_once(monkeypatch)
 
 
 def seen(w: World, exchange: str) -> DeliveryRow:
     found = row(w, exchange)
     assert found is not None
     return found
-
-
-def back(w: World) -> None:
-    w.nodes["macao"].service.before = None
 
 
 async def test_it_waits_without_a_task_and_goes_on_when_its_time_has_come(tmp_path: Path) -> None:
@@ -187,19 +172,6 @@ async def test_a_dead_service_takes_nobody_elses_room(
         assert set(service.count.values()) == {1}
         await w.settle()
         w.agree()
-
-
-async def test_what_was_called_off_in_a_pause_is_not_called(tmp_path: Path) -> None:
-    later = Later()
-    async with delivered(tmp_path, PUSH, later) as w:
-        away(w)
-        running, _exchange = await waiting(w, query())
-        asked = len(w.nodes["macao"].service.asked)
-        calls = w.nodes["macao"].core.inbox._calls
-        calls.cancelled = lambda _exchange: Reason.EXCHANGE_EXPIRED
-        later.by += timedelta(seconds=41)
-        assert (await running).outcome is Outcome.NOT_EXECUTED
-        assert len(w.nodes["macao"].service.asked) == asked
 
 
 async def test_the_last_moment_bounds_a_longer_horizon(tmp_path: Path) -> None:

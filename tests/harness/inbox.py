@@ -6,16 +6,18 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.harness.corridors import fund
 from tests.harness.parts import Later
 from tests.harness.simulator import API, World, world
 
 from xbgateway.exchange import Finished, Submission
 from xbgateway.exchange.inbox import Handed, Inbox
-from xbgateway.exchange.ports import Answered
+from xbgateway.exchange.ports import Answered, NotReached
 from xbgateway.model.delivery import DeliveryRow
 
 FUND = "mo.fss"
+PUSH = {"mode": "push", "horizon_s": 3 * 86_400, "backoff_s_min": 20, "backoff_s_max": 40}
 
 
 def on_terms(terms: Mapping[str, object], service: str = "") -> Callable[[dict[str, Any]], None]:
@@ -38,6 +40,25 @@ async def delivered(
     clock = (later or Later()).clock
     async with world(folder, {"macao": fund}, registers=altered, clock=clock) as made:
         yield made
+
+
+def waits_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is not reached waits in the store at once, and not after some seconds."""
+    monkeypatch.setattr("xbgateway.exchange.calls.SERVICE_TASK_S_MAX", 0.1)
+
+
+def away(w: World, error: type[Exception] = NotReached) -> None:
+    """The fund's services cannot be reached, or break off."""
+
+    async def raising() -> None:
+        raise error
+
+    w.nodes["macao"].service.before = raising
+
+
+def back(w: World) -> None:
+    """They can be reached again."""
+    w.nodes["macao"].service.before = None
 
 
 def inbox(w: World) -> Inbox:
@@ -69,4 +90,17 @@ async def acknowledge(w: World, handed: Handed, answer: Answered | None = None) 
     await inbox(w).acknowledge(FUND, row.exchange, row.lease, answer or answered(handed))
 
 
-__all__ = ["API", "FUND", "acknowledge", "answered", "delivered", "inbox", "row", "waiting"]
+__all__ = [
+    "API",
+    "FUND",
+    "PUSH",
+    "acknowledge",
+    "answered",
+    "away",
+    "back",
+    "delivered",
+    "inbox",
+    "row",
+    "waiting",
+    "waits_at_once",
+]

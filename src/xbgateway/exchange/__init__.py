@@ -23,6 +23,7 @@ from .registrar import Asked, Registrar
 from .replies import Replies
 from .responses import Responses
 from .revisions import ProposalView, Revisions
+from .revoking import Revoking
 from .room import Room
 from .stages import Finished, Submission
 from .topology import Topology
@@ -58,6 +59,7 @@ __all__ = [
     "Replies",
     "Responses",
     "Revisions",
+    "Revoking",
     "Room",
     "Submission",
     "Topology",

@@ -70,6 +70,11 @@ class Admission:
         """The officers' tables of the active revision."""
         return self._active.tables
 
+    @property
+    def in_use(self) -> tuple[str, str]:
+        """What decides now: the version of the register, the id of the policies."""
+        return self._current.register.version, self._active.now.revision.id
+
     def admit(
         self, submission: Submission, fingerprint: bytes, now: datetime, lane: int
     ) -> Admitted:

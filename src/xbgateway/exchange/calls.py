@@ -8,14 +8,19 @@ goes on, and no task is kept. It records nothing and decides nothing about a tra
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 
 from xbgateway.model.clock import Clock, instant, parse_instant
 from xbgateway.model.delivery import NO_LIMIT, DeliveryRow
 from xbgateway.model.errors import Reason, Refused
-from xbgateway.model.limits import DEADLINE_S_MAX, SERVICE_REACH_S_MAX, SERVICE_TASK_S_MAX
+from xbgateway.model.limits import (
+    DEADLINE_S_MAX,
+    SERVICE_PAUSE_S_MAX,
+    SERVICE_REACH_S_MAX,
+    SERVICE_TASK_S_MAX,
+)
 from xbgateway.model.outcome import Position
 from xbgateway.model.record import Pending
 from xbgateway.register import DeliveryTerms, MethodEntry
@@ -38,8 +43,6 @@ class Calls:
         self._clock = clock
         self._meter = meter
         self.queue = queue
-        # Whether the sender called an exchange off, and the reason that its end then has.
-        self.cancelled: Callable[[str], Reason | None] = lambda _exchange: None
 
     def inbox(
         self, pending: Pending, declaration: Declaration, at: str, last: str
@@ -56,13 +59,6 @@ class Calls:
         row = _first(opened.declaration, terms, position, at, opened.said.last)
         row = replace(row, unsure=unsure)
         return replace(row, until=_horizon(terms, row, opened.said.last))
-
-    def stopped(self, row: DeliveryRow) -> Reason | None:
-        """Why an exchange that its service never heard of is not to be delivered any more.
-
-        The one check before a service is called and before a message is handed out.
-        """
-        return None if row.unsure else self.cancelled(row.exchange)
 
     def over(self, row: DeliveryRow) -> Reason | None:
         """Why a delivery whose horizon has ended ends; ``None`` while it has not."""
@@ -84,9 +80,12 @@ class Calls:
         return replace(row, state="dead", reason=reason, last=now)
 
     async def asked(
-        self, opened: Opened, row: DeliveryRow
-    ) -> tuple[Answered | Reason | None, DeliveryRow]:
-        """The service's word, or why there is none; ``None``: the row says how it goes on."""
+        self, opened: Opened, row: DeliveryRow, forbidden: Callable[[], Awaitable[Refused | None]]
+    ) -> tuple[Answered | Reason | Refused | None, DeliveryRow]:
+        """The service's word, or why there is none; ``None``: the row says how it goes on.
+
+        ``forbidden`` asks the law again; whoever waited is not delivered without.
+        """
         unknown = Reason.EXCHANGE_UNKNOWN_EFFECT
         try:
             method = self._admission.method(opened.declaration)
@@ -94,28 +93,34 @@ class Calls:
             return unknown if row.unsure else refused.reason, row
         if row.unsure and not method.honours_exchange_id:
             return unknown, row
-        if (reason := self.stopped(row)) is not None:
-            return reason, row
         if not self._admission.terms(opened.declaration).is_push:
             return None, replace(row, state="waiting")
         started = time.perf_counter()
         with self.queue.room(method.service) as free:
             if not free:
                 return None, replace(row, state="waiting", due=instant(self._clock.now()))
-            asked = await self._call(opened, method, row)
+            asked = await self._call(opened, method, row, forbidden)
         self._meter.step("deliver", time.perf_counter() - started)
         return asked
 
     async def _call(
-        self, opened: Opened, method: MethodEntry, row: DeliveryRow
-    ) -> tuple[Answered | Reason | None, DeliveryRow]:
+        self,
+        opened: Opened,
+        method: MethodEntry,
+        row: DeliveryRow,
+        forbidden: Callable[[], Awaitable[Refused | None]],
+    ) -> tuple[Answered | Reason | Refused | None, DeliveryRow]:
         """Ask until there is a word, or the exchange had better wait in the store."""
         terms = self._admission.terms(opened.declaration)
         # What was put off before gets one attempt each time; its pauses are the store's.
         patience_s = SERVICE_TASK_S_MAX if row.wait_s == 0 else 0.0
         ends = time.monotonic() + patience_s
-        delay_s = 0.05
+        delay_s, waited = 0.05, row.version > 0
         while True:
+            # Asked again where time has passed; what may have been heard goes on to its end.
+            if waited and not row.unsure and (no := await forbidden()) is not None:
+                return no, row
+            waited = True
             row = replace(row, until=_horizon(terms, row, opened.said.last))
             if (reason := self.over(row)) is not None:
                 parks = terms.at_end == "park"
@@ -127,9 +132,9 @@ class Calls:
             if answered is not None:
                 return answered, row
             if row.attempts < row.most and time.monotonic() + delay_s > ends:
-                return None, self._put_off(row, terms, opened.said.last)
+                return None, self.put_off(row, opened)
             await asyncio.sleep(delay_s)
-            delay_s = min(delay_s * 2, 2.0)
+            delay_s = min(delay_s * 2, SERVICE_PAUSE_S_MAX)
 
     async def _once(
         self, opened: Opened, method: MethodEntry, row: DeliveryRow, left_s: float
@@ -154,7 +159,9 @@ class Calls:
         self._meter.attempt(method.service, "answered")
         return answered, row
 
-    def _put_off(self, row: DeliveryRow, terms: DeliveryTerms, last: str) -> DeliveryRow:
+    def put_off(self, row: DeliveryRow, opened: Opened) -> DeliveryRow:
+        """The row of a delivery that waits longer than the last time before it is tried again."""
+        terms = self._admission.terms(opened.declaration)
         now, low, high = self._clock.now(), terms.backoff_s_min, terms.backoff_s_max
         wait_s = min(max(2 * row.wait_s, low), high)
         return replace(
@@ -163,7 +170,7 @@ class Calls:
             last=instant(now),
             wait_s=wait_s,
             due=instant(now + timedelta(seconds=wait_s * (0.5 + random.random() / 2))),  # noqa: S311
-            until=_horizon(terms, row, last),
+            until=_horizon(terms, row, opened.said.last),
         )
 
 

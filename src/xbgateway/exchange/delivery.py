@@ -7,29 +7,33 @@ whoever wrote it may have called, so from there no way leads to ``not_called``.
 """
 
 import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime
+from typing import Final, Literal
 
-from xbgateway.model.clock import Clock, instant
+from xbgateway.model.clock import Clock, instant, parse_instant
 from xbgateway.model.delivery import DeliveryRow, DropDelivery, PutDelivery
 from xbgateway.model.entry import Answer, Request, leaf_hex
 from xbgateway.model.errors import Reason, Refused, Unavailable
-from xbgateway.model.limits import (
-    RECORD_RETRIES_MAX,
-)
+from xbgateway.model.facts import Leg
+from xbgateway.model.limits import RECORD_RETRIES_MAX
 from xbgateway.model.record import DONE, Effect, Pending, Stale
 from xbgateway.seal import open_at_rest
 
 from .admission import Admission
-from .approvals import Approvals
-from .asking import informed
+from .approvals import Approvals, Said
+from .asking import Side, informed
 from .calls import Calls, unknown
+from .decided import Decided
 from .failures import pack_error
 from .legs import Legs
 from .ports import Answered, Ledger
 from .responses import Denied, Opened, Responses, refuse_denied
 from .stages import Declaration
 from .topology import Topology
+
+_LEGS: Final[tuple[tuple[Leg, Side], ...]] = (("request", "recipient"), ("answer", "sender"))
 
 
 class Delivery:
@@ -83,7 +87,12 @@ class Delivery:
         row = self.calls.queue.begun(opened.entry.exchange) if again else None
         if row is None:
             row = self.calls.row(opened, pending.position, unsure=again)
-        answered, row = await self.calls.asked(opened, row)
+        try:
+            answered, row = await self.calls.asked(opened, row, lambda: self.forbidden(opened))
+        except Unavailable as error:  # the law could not be asked; so far nobody has heard of it
+            if error.reason is Reason.DRAINING:
+                raise
+            answered, row = None, self.calls.put_off(row, opened)
         if answered is None:
             await self.calls.queue.put_off(row)
             return
@@ -97,40 +106,85 @@ class Delivery:
             except Unavailable as error:
                 if error.reason is Reason.DRAINING:
                     raise
+            except Stale:  # the law that forbids it changed once more: it is asked again
+                again_at = instant(self._clock.now())
+                await self.calls.queue.put_off(replace(row, state="waiting", due=again_at))
+                return
             else:
                 return
             await asyncio.sleep(delay_s)
             delay_s = min(delay_s * 2, 5.0)
 
     async def overdue(self, pending: Pending, opened: Opened) -> None:
-        """A delivery that waits and may not be tried any more, or was called off: it ends or parks.
+        """A delivery that waits and is forbidden now, or may not be tried any more: ends or parks.
 
         Raises ``Stale`` where it went on meanwhile.
         """
         row = self.calls.queue.rows.row(opened.entry.exchange)
         if row is None or row.state != "waiting":
             return
-        stopped = self.calls.stopped(row)
-        reason = stopped or self.calls.over(row)
+        forbidden = None if row.unsure else await self.forbidden(opened)
+        if forbidden is not None:
+            await self.end(pending, replace(opened, ends=self._ends(row, forbidden)), forbidden)
+            return
+        reason = self.calls.over(row)
         if reason is None and row.attempts >= row.most and row.due <= instant(self._clock.now()):
             await self.calls.queue.put_off(self.calls.parked(row, Reason.ATTEMPTS_EXHAUSTED))
         elif reason is None:
             return
-        elif stopped is None and self._admission.terms(opened.declaration).at_end == "park":
+        elif self._admission.terms(opened.declaration).at_end == "park":
             await self.calls.queue.put_off(self.calls.parked(row, reason))
         else:
             await self.end(pending, replace(opened, ends=self._ends(row, reason)), reason)
 
-    def _ends(self, row: DeliveryRow, answered: Answered | Reason) -> tuple[Effect, ...]:
+    async def forbidden(self, opened: Opened) -> Refused | None:
+        """Why the law of this moment keeps a request from its service; ``None`` where it does not.
+
+        Asked whenever a delivery has waited, and of all that wait as law or register change.
+        """
+        try:
+            async for leg, _side, decided in self.judged(
+                opened.declaration, opened.said, instant(self._clock.now())
+            ):
+                refuse_denied(decided, leg)
+        except Refused as refused:
+            return refused
+        return None
+
+    async def judged(
+        self, declaration: Declaration, said: Said, at: str
+    ) -> AsyncIterator[tuple[Leg, Side, Decided]]:
+        """The request leg by its declaration, then the least that an answer would carry.
+
+        What the least answer passes stands in no entry. Raises ``Refused``, ``Unavailable``.
+        """
+        for leg, side in _LEGS:
+            standing = self._admission.standing(declaration, leg)
+            if leg == "request":
+                facts = self._admission.declared_facts(standing, declaration, at)
+            else:
+                facts = self._admission.least_facts(standing, declaration, parse_instant(at))
+            facts = informed(facts, said.approved, self._admission.tables)
+            yield leg, side, await self._legs.decide(facts)
+
+    def _ends(self, row: DeliveryRow, answered: Answered | Reason | Refused) -> tuple[Effect, ...]:
         """What becomes of the row as its exchange ends; an unknown outcome waits for a person."""
         if answered is Reason.EXCHANGE_UNKNOWN_EFFECT:
             now = instant(self._clock.now())
             return (PutDelivery(unknown(row, now)),)
         return (DropDelivery(row.exchange),) if row.version else ()
 
-    async def end(self, pending: Pending, opened: Opened, answered: Answered | Reason) -> None:
-        """Steps 7 to 9, or the entry that says why there is no answer."""
+    async def end(
+        self, pending: Pending, opened: Opened, answered: Answered | Reason | Refused
+    ) -> None:
+        """Steps 7 to 9, or the entry that says why there is no answer.
+
+        Raises ``Stale`` where it was forbidden by what is not in use any more.
+        """
         now = self._clock.now()
+        if isinstance(answered, Refused):
+            await self._withhold(pending, opened, answered, now, "not_called")
+            return
         if isinstance(answered, Reason):
             unknown = answered is Reason.EXCHANGE_UNKNOWN_EFFECT
             ended = Answer(
@@ -161,7 +215,7 @@ class Delivery:
         try:
             await self._answer(pending, opened, answered, now)
         except Refused as refused:
-            await self._withhold(pending, opened, refused, now)
+            await self._withhold(pending, opened, refused, now, "withheld")
 
     async def _answer(
         self, pending: Pending, opened: Opened, answered: Answered, now: datetime
@@ -239,16 +293,21 @@ class Delivery:
         return self._ledger.size(self._topology.control_out(peer))
 
     async def _withhold(
-        self, pending: Pending, opened: Opened, refused: Refused, now: datetime
+        self,
+        pending: Pending,
+        opened: Opened,
+        refused: Refused,
+        now: datetime,
+        status: Literal["withheld", "not_called"],
     ) -> None:
-        """The service was called; its answer may not leave."""
+        """The service was called and its answer may not leave, or it may not be called any more."""
         decided = refused.decided if isinstance(refused, Denied) else None
         rules = refused.metadata.get("rules", "")
         withheld = Answer(
             at=instant(now),
             exchange=opened.entry.exchange,
             request=opened.leaf,
-            status="withheld",
+            status=status,
             control=self._control(pending) if decided else 0,
             reason=refused.reason,
             rules=tuple(rules.split(",")) if rules else (),

@@ -90,7 +90,7 @@ class Desk:
         self._clock = clock
         self._unsent = unsent
         self._holds = holds
-        self.act: Callable[[Pending], None] = lambda _pending: None
+        self.act: Callable[[Pending], object] = lambda _pending: None
 
     async def listed(
         self, officer: Officer, answered: bool, after: tuple[str, str] | None, limit: int

@@ -221,19 +221,21 @@ class Gateway:
         for pending in group.pending:
             self.act(pending)
 
-    def act(self, pending: Pending) -> None:
+    def act(self, pending: Pending) -> bool:
         """Start the path that a mirrored entry belongs to, on a task that this node owns.
 
         One task for each entry, and a bounded number of them: the others' rows wait in the store.
+        Whether it is under way now.
         """
         key = (pending.position.origin, pending.position.index)
         if key in self._acting:
-            return
+            return True
         if len(self._acting) >= ENTRIES_ACTED_ON_MAX:
             self._left_waiting = True
-            return
+            return False
         task = self._acting[key] = asyncio.get_running_loop().create_task(self._act(pending))
         task.add_done_callback(lambda _done: self._acted(key))
+        return True
 
     def _acted(self, key: tuple[str, int]) -> None:
         del self._acting[key]

@@ -32,7 +32,6 @@ from xbgateway.model.entry import (
     leaf_hex,
 )
 from xbgateway.model.errors import Reason, Refused, Unavailable
-from xbgateway.model.facts import Leg
 from xbgateway.model.limits import (
     CONTROL_WAIT_S,
     RECORD_RETRIES_MAX,
@@ -52,7 +51,7 @@ from xbgateway.seal import seal_at_rest
 
 from .admission import Admission
 from .approvals import Approvals, Said
-from .asking import Ask, Side, informed
+from .asking import Ask
 from .decided import Decided
 from .delivery import Delivery
 from .legs import Legs
@@ -188,19 +187,10 @@ class Inbound:
     ) -> Decided | None:
         """Step 3, both legs. ``None`` where one of them waits for a person of our side now.
 
-        What the least answer passes stands in no entry; raises ``Denied`` for any other no.
+        Raises ``Denied`` for any other no.
         """
-        legs: tuple[tuple[Leg, Side], ...] = (("request", "recipient"), ("answer", "sender"))
         first: Decided | None = None
-        for leg, own in legs:
-            standing = self._admission.standing(declaration, leg)
-            if first is None:
-                facts = self._admission.declared_facts(standing, declaration, at)
-            else:
-                facts = self._admission.least_facts(standing, declaration, parse_instant(at))
-            decided = await self._legs.decide(
-                informed(facts, said.approved, self._admission.tables)
-            )
+        async for leg, own, decided in self._delivery.judged(declaration, said, at):
             if decided.decision.verdict == "hold":
                 ask = self._approvals.ask(decided, own)
                 if ask is not None:

@@ -98,7 +98,7 @@ class Inbox:
             if found is None:
                 continue
             _pending, opened = found
-            if self._calls.stopped(row) is not None:
+            if not row.unsure and await self._delivery.forbidden(opened) is not None:
                 self._calls.queue.call_off(row.exchange)
                 continue
             room -= len(opened.payload)

@@ -9,7 +9,7 @@ else's. Rows of providers that pull wait for ``inbox.py``; their horizon ends he
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -59,6 +59,9 @@ class DeliveryRecords(Protocol):
     def any_waiting(self) -> bool:
         """Whether anything waits at all."""
 
+    def unheard(self, after: str, limit: int) -> list[DeliveryRow]:
+        """What waits and was heard of by no service, by exchange, strictly after a given one."""
+
     def any_done(self, before: str) -> bool:
         """Whether anything was acknowledged before an instant."""
 
@@ -69,6 +72,10 @@ class DeliveryRecords(Protocol):
 
     def counts(self) -> list[DeliveryCount]:
         """How many rows each service has in each state."""
+
+
+async def _nothing() -> None:
+    """Before there is anybody who asks the law."""
 
 
 class Queue:
@@ -87,7 +94,8 @@ class Queue:
         self._catalogue = catalogue
         self._clock = clock
         self._meter = meter
-        self.act: Callable[[Pending], None] = lambda _pending: None
+        self.act: Callable[[Pending], bool] = lambda _pending: False
+        self.revoking: Callable[[], Awaitable[None]] = _nothing  # :meth:`Revoking.look`
         self.changed = asyncio.Event()  # set, and replaced, as something new waits
         self._calls: Counter[str] = Counter()
         self._taken: dict[str, DeliveryRow] = {}  # taken up by this process, not yet called
@@ -139,7 +147,7 @@ class Queue:
         self.changed = asyncio.Event()
 
     def call_off(self, exchange: str) -> None:
-        """Look at a delivery at once, since it was called off; one that may have acted goes on."""
+        """Look at a delivery at once: it is forbidden now. One that may have acted goes on."""
         self._called_off.add(exchange)
         self.grown()
 
@@ -147,6 +155,7 @@ class Queue:
         while self.rows.any_waiting():
             try:
                 await self.wake()
+                await self.revoking()
             except GatewayError as error:
                 if isinstance(error, Fatal) or error.reason is Reason.DRAINING:
                     return  # the node stops, or cannot write any more
@@ -158,11 +167,9 @@ class Queue:
         now = instant(self._clock.now())
         found = {exchange: self.rows.row(exchange) for exchange in self._called_off}
         off = [row for row in found.values() if row and row.state == "waiting" and not row.unsure]
-        self._called_off = {row.exchange for row in off}
-        for row in (*off, *self.rows.over(now, DELIVERIES_ENDED_MAX)):
-            pending = self._pending(row)
-            if pending is not None:
-                self.act(pending)
+        self._called_off = {row.exchange for row in off if not self._begins(row)}
+        for row in self.rows.over(now, DELIVERIES_ENDED_MAX):
+            self._begins(row)
         taken = []
         for service in self._catalogue.services:
             room = SERVICE_CALLS_MAX - self._calls[service]
@@ -184,13 +191,13 @@ class Queue:
         except Stale:
             return  # somebody was faster
         self._taken[row.exchange] = replace(calling, version=row.version + 1)
-        pending = self._pending(row)
-        if pending is not None:
-            self.act(pending)
+        self._begins(row)
 
-    def _pending(self, row: DeliveryRow) -> Pending | None:
+    def _begins(self, row: DeliveryRow) -> bool:
+        """Have its path run; whether it does, or needs not any more."""
         assert row.position is not None
-        return self._ledger.reader.pending_at(row.position)
+        pending = self._ledger.reader.pending_at(row.position)
+        return pending is None or self.act(pending)
 
     # ---- keeping going -------------------------------------------------------------------------
 

@@ -253,9 +253,10 @@ class Replies:
             case Expired():
                 end, reason, rules = Outcome.EXPIRED, str(Reason.EXCHANGE_EXPIRED), ()
             case Answer(status="not_called"):
-                looked = entry.reason == Reason.RESOLVED_NOT_EXECUTED  # somebody over there has
-                reason = str(Reason.RESOLVED_NOT_EXECUTED if looked else Reason.SERVICE_UNAVAILABLE)
-                end, rules = Outcome.NOT_EXECUTED, ()
+                # A person over there has looked, or the law forbade it while it waited.
+                said = entry.reason == Reason.RESOLVED_NOT_EXECUTED or entry.verdict is not None
+                reason = entry.reason if said and entry.reason else Reason.SERVICE_UNAVAILABLE
+                end, reason, rules = Outcome.NOT_EXECUTED, str(reason), entry.rules
             case Answer(status="unknown"):
                 end, reason, rules = Outcome.UNKNOWN, str(Reason.EXCHANGE_UNKNOWN_EFFECT), ()
             case _:

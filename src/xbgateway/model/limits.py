@@ -102,6 +102,8 @@ SERVICE_REACH_S_MAX = 10.0
 # beyond the above, so that a caller who waits is served as soon as the service is back, and what
 # ends there needs no row. After it the exchange waits in the store.
 SERVICE_TASK_S_MAX = SERVICE_REACH_S_MAX + 2.0
+# The longest pause between two of its attempts: law is asked before each, so a change reaches it.
+SERVICE_PAUSE_S_MAX = 0.5
 # Calls of one service under way: an eighth of what is acted on, so that services that do not
 # answer leave room for the others. What comes beyond waits in the store.
 SERVICE_CALLS_MAX = ENTRIES_ACTED_ON_MAX // 8
@@ -123,6 +125,10 @@ ACKNOWLEDGED_FORGOTTEN_MAX = 1000
 # each look.
 DELIVERIES_LOOK_S = 0.25
 DELIVERIES_ENDED_MAX = 64
+# As law or register change, what waits is asked again in slices of so long at each look, read so
+# many rows at a time: the queue's own work goes on beside it.
+REVOKING_SLICE_S = 0.2
+REVOKING_ROWS = 32
 # Holds of one peer's exchanges that wait here: more than officers can read in a term of eight days,
 # so that a hostile peer cannot bury the others' or fill the store.
 HOLDS_OF_PEER_OPEN_MAX = 1000

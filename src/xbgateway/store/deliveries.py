@@ -119,6 +119,13 @@ class DeliveryRows:
         sql = "SELECT 1 FROM deliveries WHERE state = 'waiting' LIMIT 1"
         return self._reader.connection().execute(sql).fetchone() is not None
 
+    def unheard(self, after: str, limit: int) -> list[DeliveryRow]:
+        """What waits and was heard of by no service, by exchange, strictly after a given one."""
+        return self._rows(
+            "WHERE exchange > ? AND state = 'waiting' AND NOT unsure ORDER BY exchange LIMIT ?",
+            *(UUID(after).bytes, limit),
+        )
+
     def any_done(self, before: str) -> bool:
         """Whether anything was acknowledged before an instant."""
         sql = "SELECT 1 FROM deliveries WHERE state = 'done' AND last < ? LIMIT 1"
