@@ -105,7 +105,7 @@ class Pair(Cluster):
             asked = QueryContributionsRequest.FromString(request())
             while True:
                 try:
-                    await gateway.submit(
+                    await gateway.call_method(
                         path, asked, QueryContributionsResponse, purpose=PURPOSE, scenario=SCENARIO
                     )
                 except GatewayCallError as error:

@@ -280,7 +280,7 @@ def compose(  # noqa: PLR0917 - the one place where everything meets
         gateway = Gateway(
             outbound, replies, inbound, holds, desk, legs, counting, store, topology, keys.ring,
             clock, lambda p: logbook.prove_now(p.position.origin, p.position.index)[1],
-            Duties(DutyRows(store.reader), store, clock, counted), registrar, queue,
+            Duties(DutyRows(store.reader), store, clock, counted), registrar, queue, flights,
         )  # fmt: skip
     except BaseException:
         store.close()

@@ -60,6 +60,31 @@ def test_a_call_its_exchange_and_its_receipt(live: Live, tmp_path: Path) -> None
     assert made["exchange_id"] in {one["exchange_id"] for one in listed}
 
 
+def test_handed_over_followed_to_its_end_and_its_answer_fetched(live: Live) -> None:
+    words = ("submit", *QUERY[1:], "--scenario", "SC-CQ", "--request-id", str(uuid4()))
+    made = told(asked(live, *words, "--time-to-live-s", "3600"))
+    assert told(asked(live, *words))["exchange_id"] == made["exchange_id"]
+    followed = asked(live, "exchange", "watch", made["exchange_id"], "-o", "json")
+    states = [json.loads(line) for line in followed.stdout.splitlines()]
+    assert states[-1]["outcome"] == "executed"
+    ladder = ["submitted", "held_by_peer", "accepted", "answered", "confirmed"]
+    assert [rung.split()[0] for rung in states[-1]["rungs"]] == ladder
+    assert states[-1]["expire_time"] == made["expire_time"]
+    fetched = told(asked(live, "exchange", "answer", made["exchange_id"], "-o", "json"))
+    assert fetched["answer"]["pid_token"] == "pt_" + "a" * 26
+    refused = ("submit", *QUERY[1:], "--scenario", "SC-POL")
+    assert "xbgateway: rule: " in asked(live, *refused).stderr
+    held = told(asked(live, "submit", *QUERY[1:], "--scenario", "SC-CQ-HELD"))
+    assert held["outcome"] == "held"
+    answer = ("exchange", "answer", held["exchange_id"])
+    assert "EXCHANGE_PENDING" in asked(live, *answer).stderr
+    officer = ("--roles", "cdo", "--system", "officer-9", "--reason", "not this one")
+    assert not asked(live, "hold", "reject", answer[2], *officer, who=OFFICE).returncode
+    ended = asked(live, "exchange", "watch", held["exchange_id"])
+    assert ended.stdout.splitlines()[-1].startswith("refused HOLD_REJECTED refused ")
+    assert "HOLD_REJECTED" in asked(live, *answer).stderr
+
+
 def test_an_officer_decides_on_a_hold(live: Live) -> None:
     """Held, listed, shown, approved; the same request id then gets its answer, or is told why."""
     again = {word: str(uuid4()) for word in ("approve", "reject")}

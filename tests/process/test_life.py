@@ -364,7 +364,7 @@ async def test_nobody_is_named_in_logs_stores_or_messages(
     assert isinstance(bad.request, c.QueryContributionsRequest)
     bad.request.fss_no, bad.request.pid_token = about.fss_no, about.mobile  # refused, and logged
     with pytest.raises(GatewayCallError):
-        await people.gateways[HENGQIN].submit(
+        await people.gateways[HENGQIN].call_method(
             "xbgateway.api.socialsecurity.v1.ContributionService/QueryContributions",
             bad.request, c.QueryContributionsResponse, purpose="PENSION_CLAIM", scenario="SC-CQ",
         )  # fmt: skip

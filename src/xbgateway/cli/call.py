@@ -26,6 +26,9 @@ Descriptors = Annotated[
     Path | None,
     typer.Option(help="Register file whose descriptor sets describe the service.  [default: ours]"),
 ]
+RequestId = Annotated[
+    str | None, typer.Option(help="UUID; the same one again gives the stored result.")
+]
 
 
 @connected
@@ -38,9 +41,7 @@ def call(
     scenario: Scenario = "",
     reference: References = None,
     recipient: Recipient = "",
-    request_id: Annotated[
-        str | None, typer.Option(help="UUID; the same one again gives the stored result.")
-    ] = None,
+    request_id: RequestId = None,
     timeout_s: Annotated[float, typer.Option(help="How long to wait, in seconds.")] = 30.0,
     receipt: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write the receipt's files there.")
@@ -70,7 +71,7 @@ def call(
         return Ending.OK if found["verdict"] == "allow" else Ending.REFUSED
 
     async def work(gateway: Gateway) -> tuple[Message, Any, Receipt | None]:
-        answer, exchange = await gateway.submit(
+        answer, exchange = await gateway.call_method(
             messages.path,
             request,
             messages.answer_type,
@@ -121,7 +122,14 @@ def exchange_record(exchange: Message) -> dict[str, Any]:
         "method": read.get("method", ""),
         "purpose": read.get("purpose", ""),
         "create_time": read.get("create_time", ""),
+        "expire_time": read.get("expire_time", ""),
         "dropped_fields": read.get("dropped_fields", []),
         "masked_fields": read.get("masked_fields", []),
         "entries": entries,
+        "rungs": [_rung(one) for one in read.get("rungs", [])],
     }
+
+
+def _rung(read: dict[str, Any]) -> str:
+    kind = read.get("kind", "RUNG_KIND_UNSPECIFIED").removeprefix("RUNG_KIND_").lower()
+    return f"{kind} {read.get('time', '')}".rstrip()

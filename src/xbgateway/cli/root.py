@@ -18,6 +18,7 @@ from xbgateway.cli import (
     register,
     revision,
     serve,
+    submit,
     token,
 )
 from xbgateway.cli.ending import Program
@@ -31,7 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for command in (serve.serve, serve.check_config, call.call, serve.version):
+for command in (serve.serve, serve.check_config, call.call, submit.submit, serve.version):
     app.command()(command)
 for name, group in (
     ("certs", certs.app),

@@ -79,7 +79,7 @@ class GatewayCallError(Exception):
             for name, value in (error.trailing_metadata() or ())
             if isinstance(value, str)
         }
-        info, texts = _details(error)
+        info, texts = _details(_status(error))
         metadata = dict(info.metadata) if info else {}
         reason, sentence = info.reason if info else _unsaid(error), error.details() or ""
         if info is None and never_connected(sentence):
@@ -94,6 +94,26 @@ class GatewayCallError(Exception):
             outcome=metadata.get("outcome") or trailing.get("xb-outcome"),
             request_id=request_id,
         )
+
+    @classmethod
+    def of_status(cls, status: Any) -> "GatewayCallError":
+        """The error that an operation carries: a ``google.rpc.Status``."""
+        info, texts = _details(status)
+        metadata = dict(info.metadata) if info else {}
+        code = _code(status.code)
+        return cls(
+            code=code,
+            reason=info.reason if info else code.name,
+            sentence=status.message,
+            metadata=metadata,
+            texts=texts,
+            exchange_id=metadata.get("exchange_id"),
+            outcome=metadata.get("outcome"),
+        )
+
+
+def _code(number: int) -> grpc.StatusCode:
+    return next(code for code in grpc.StatusCode if code.value[0] == number)
 
 
 def _unsaid(error: grpc.aio.AioRpcError) -> str:
@@ -121,11 +141,14 @@ def _not_connected(
     return reason, sentence
 
 
-def _details(error: grpc.aio.AioRpcError) -> tuple[Any | None, dict[str, str]]:
+def _status(error: grpc.aio.AioRpcError) -> Any | None:
     try:
-        status: Any = rpc_status.from_call(error)  # type: ignore[arg-type] # it fits, untyped
+        return rpc_status.from_call(error)  # type: ignore[arg-type] # it fits, untyped
     except ValueError:  # the status disagrees with the call: somebody between us made it up
-        status = None
+        return None
+
+
+def _details(status: Any | None) -> tuple[Any | None, dict[str, str]]:
     info, texts = None, {}
     for detail in status.details if status is not None else ():
         if detail.Is(ErrorInfo.DESCRIPTOR):

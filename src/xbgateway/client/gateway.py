@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -25,6 +25,7 @@ from xbgateway.api.log.v1.log_pb2_grpc import LogServiceStub
 from xbgateway.client.channel import Endpoint, References, open_channel, submission
 from xbgateway.client.duties import Duties
 from xbgateway.client.errors import GatewayCallError
+from xbgateway.client.exchanges import Exchanges
 from xbgateway.client.holds import Holds, Operations
 from xbgateway.client.inbox import DeadLetters, Inbox
 from xbgateway.client.paging import paged
@@ -124,6 +125,9 @@ class Gateway:
         self.inbox = Inbox(own, self._explained, self._timeout_s)
         self.dead_letters = DeadLetters(own, self._explained, self._timeout_s)
         self.operations = Operations(own, self._explained, self._timeout_s)
+        self.exchanges = Exchanges(
+            self._exchanges, self.operations, self._explained, self._told, self._timeout_s
+        )
         self.registers = Registers(own, self._timeout_s, self._explained)
         return self
 
@@ -201,6 +205,30 @@ class Gateway:
         )
 
     async def submit(
+        self,
+        path: str,
+        request: Message,
+        *,
+        purpose: str,
+        scenario: str,
+        references: Sequence[str] = (),
+        recipient: str = "",
+        request_id: str | None = None,
+        time_to_live: timedelta | None = None,
+        timeout_s: float | None = None,
+    ) -> exchange.Exchange:
+        """Hand a call over and go: it is in the log when this returns, and cannot be lost.
+
+        ``path`` is ``package.Service/Method``. The other side has to begin it within
+        ``time_to_live``, by default as long as its provider allows. Watch it, or come back for
+        its answer, by :attr:`exchanges`. The same ``request_id`` with the same request gives the
+        same exchange.
+        """
+        said = References(purpose, scenario, references, recipient)
+        asked = _call_request(path, request, said, request_id)
+        return await self.exchanges.submit(asked, time_to_live, timeout_s)
+
+    async def call_method(
         self,
         path: str,
         request: Message,

@@ -9,7 +9,7 @@ from .delivery import Delivery
 from .desk import Desk, HoldView, Officer
 from .duties import Duties
 from .flights import Flights
-from .gateway import Gateway, View
+from .gateway import Gateway
 from .holds import Holds
 from .inbound import Inbound
 from .inbox import Inbox
@@ -28,6 +28,7 @@ from .room import Room
 from .stages import Finished, Submission
 from .topology import Topology
 from .unsent import Unsent
+from .views import View
 
 __all__ = [
     "Admission",

@@ -33,6 +33,7 @@ from xbgateway.seal import keyed_hash, random_bytes
 
 from .counting import Carried, Counting
 from .legs import Legs
+from .lifetime import lives_s
 from .stages import Admitted, Declaration, Submission
 
 # What content may turn out to be, by what its declaration says of the identifiers in it.
@@ -105,6 +106,7 @@ class Admission:
         method = self._catalogue.method(submission.service, submission.method)
         recipient = self._recipient(submission)
         content = parse(method.request, submission.payload)
+        terms = self._catalogue.terms(method.service, recipient, method.method)
         return Admitted(
             exchange=exchange_id(now, random_bytes(10), lane),
             lane=lane,
@@ -115,6 +117,7 @@ class Admission:
             peer=self._current.register.party(recipient).node,
             method=method,
             content=content,
+            lives_s=lives_s(submission.lives_s, terms),
         )
 
     def _recipient(self, submission: Submission) -> str:

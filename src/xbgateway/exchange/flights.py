@@ -14,6 +14,7 @@ from xbgateway.model.outcome import Position
 from xbgateway.model.record import Until
 
 from .stages import NOBODY, Approved, Declaration, Finished
+from .watching import Watching
 
 
 @dataclass(slots=True)
@@ -40,6 +41,7 @@ class Flights:
         self._under_way: dict[str, Flight] = {}
         self._waiting: dict[str, list[asyncio.Future[Finished]]] = {}
         self._in_lane: Counter[str] = Counter()
+        self.watching = Watching()
 
     def check_room(self, lane: str) -> None:
         """Raises ``Unavailable`` while the other side owes a word on too many of a lane."""
@@ -87,3 +89,4 @@ class Flights:
         for waiting in self._waiting.pop(exchange, ()):
             if not waiting.done():
                 waiting.set_result(finished)
+        self.watching.changed(exchange)

@@ -1,13 +1,13 @@
 """One node's exchanges as the edge sees them, and the loops that keep them moving.
 
 ``Gateway`` joins both paths: it hands mirrored entries to them, runs what a crash left pending
-through the same functions, anchors the home log, announces keys, and answers Get, List and
-Receipt from the one reading of entries.
+through the same functions, anchors the home log, announces keys. What is told of an exchange stands
+in ``views.py``.
 """
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,7 +22,6 @@ from xbgateway.model.entry import (
     Approval,
     Expired,
     Held,
-    Hold,
     KeyBundle,
     Refused_,
     Register,
@@ -32,16 +31,16 @@ from xbgateway.model.entry import (
 from xbgateway.model.errors import GatewayError, Reason, Refused, Unavailable
 from xbgateway.model.limits import ENTRIES_ACTED_ON_MAX, SEALING_KEY_DAYS
 from xbgateway.model.origins import is_data
-from xbgateway.model.outcome import Placed, Position, State, outcome
+from xbgateway.model.outcome import Placed, Position
 from xbgateway.model.record import Append, Pending, Record
 from xbgateway.seal import KeyBundle as Bundle
 from xbgateway.seal import SealingKeyRing
 
-from .asking import HoldDecision
 from .counting import Counting
 from .desk import Desk
 from .duties import Duties
 from .erasing import Erasing
+from .flights import Flights
 from .holds import Holds
 from .in_use import say_in_use
 from .inbound import Inbound
@@ -53,25 +52,9 @@ from .registrar import Registrar
 from .replies import Replies
 from .stages import Finished, Submission
 from .topology import Topology
+from .views import View, Views
 
 _log = structlog.get_logger("exchange")
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """What is known of an exchange: its entries, and what the caller's submission said."""
-
-    exchange: str
-    state: State
-    sender: str
-    recipient: str
-    service: str
-    method: str
-    purpose: str
-    at: str
-    dropped: tuple[str, ...]
-    masked: tuple[str, ...]
-    answers: tuple[tuple[str, HoldDecision], ...]  # of this node's officers, by role
 
 
 class Gateway:
@@ -94,6 +77,7 @@ class Gateway:
         duties: Duties,
         registrar: Registrar,
         queue: Queue,
+        flights: Flights,
     ) -> None:
         self._outbound = outbound
         self._replies = replies
@@ -108,7 +92,8 @@ class Gateway:
         self._topology = topology
         self._ring = ring
         self._clock = clock
-        self._prove = prove
+        self._views = Views(ledger, topology, outbound, desk, prove)
+        self._watching = flights.watching
         self.duties = duties
         self._registrar = registrar
         self._acting: dict[tuple[str, int], asyncio.Task[None]] = {}  # by origin and index
@@ -121,6 +106,10 @@ class Gateway:
     async def call(self, submission: Submission) -> Finished:
         """Run one submission; see :meth:`Outbound.call`."""
         return await self._outbound.call(submission)
+
+    async def submit(self, submission: Submission) -> Finished | str:
+        """Take one submission over; see :meth:`Outbound.submit`."""
+        return await self._outbound.submit(submission)
 
     def exchange_of(self, party: str, request_id: str) -> str | None:
         """The exchange that a request id opened."""
@@ -136,67 +125,24 @@ class Gateway:
         await self.holds.withdraw(party, exchange)
 
     async def get(self, party: str, exchange: str, auditor: bool) -> View:
-        """One exchange. Permission before existence: another party's is unknown."""
-        return await asyncio.get_running_loop().run_in_executor(
-            None, self._view, party, exchange, auditor
-        )
+        """See :meth:`Views.get`."""
+        return await self._views.get(party, exchange, auditor)
 
     async def receipt(
         self, party: str, exchange: str, auditor: bool
     ) -> list[tuple[bytes, bytes, str, int]]:
-        """Entries of an exchange with their proofs: ``(entry, proof, origin, index)``."""
-
-        def read() -> list[tuple[bytes, bytes, str, int]]:
-            view = self._view(party, exchange, auditor)
-            return [
-                (p.entry.encode(), self._prove(p), p.position.origin, p.position.index)
-                for p in view.state.evidence
-            ]
-
-        return await asyncio.get_running_loop().run_in_executor(None, read)
+        """See :meth:`Views.receipt`."""
+        return await self._views.receipt(party, exchange, auditor)
 
     async def list(
         self, party: str, page_size: int, before: tuple[str, str] | None
     ) -> tuple[list[View], tuple[str, str] | None]:
-        """A party's exchanges, newest first, and where the next page begins."""
+        """See :meth:`Views.list`."""
+        return await self._views.list(party, page_size, before)
 
-        def read() -> tuple[list[View], tuple[str, str] | None]:
-            rows = self._ledger.reader.exchanges(party, before, page_size + 1)
-            views = [self._view(party, exchange, False) for _at, exchange in rows[:page_size]]
-            return views, rows[page_size - 1] if len(rows) > page_size else None
-
-        return await asyncio.get_running_loop().run_in_executor(None, read)
-
-    def _view(self, party: str, exchange: str, auditor: bool) -> View:
-        sentence = "no such exchange of this party"
-        unknown = Refused(Reason.EXCHANGE_UNKNOWN, sentence, exchange_id=exchange)
-        reader = self._ledger.reader
-        try:
-            row = reader.exchange_row(exchange)
-        except ValueError as error:
-            raise unknown from error
-        if row is None:
-            raise unknown
-        state = outcome(reader.placed(exchange), self._topology.node if row[0] else None)
-        kinds = Request | Hold | Refused_
-        about = next((p.entry for p in state.evidence if isinstance(p.entry, kinds)), None)
-        recipient = about.recipient if isinstance(about, Request | Hold) else ""
-        if not auditor and party not in (row[0], recipient):
-            raise unknown
-        result = self._outbound.result(exchange) if row[0] else None
-        return View(
-            exchange=exchange,
-            state=state,
-            sender=getattr(about, "sender", None) or "",
-            recipient=recipient,
-            service=getattr(about, "service", None) or "",
-            method=getattr(about, "method", None) or "",
-            purpose=getattr(about, "purpose", None) or "",
-            at=row[3],
-            dropped=result.dropped if result else (),
-            masked=result.masked if result else (),
-            answers=self.desk.decisions(exchange),
-        )
+    def watched(self, exchange: str) -> AbstractContextManager[asyncio.Event]:
+        """See :meth:`Watching.watched`."""
+        return self._watching.watched(exchange)
 
     # ---- what the peers write ----------------------------------------------------------------
 
@@ -204,6 +150,8 @@ class Gateway:
         """A peer's group is durable here: learn keys, note acceptances, act on what waits."""
         first, data = group.size - len(group.entries), is_data(group.origin)
         for index, entry in enumerate(group.entries, start=first):
+            if data and (exchange := getattr(entry, "exchange", None)) is not None:
+                self._watching.changed(exchange)
             if isinstance(entry, Accepted) and data:
                 self._replies.accepted(entry, group.origin, index)
             elif isinstance(entry, Held | Refused_ | Expired | Approval) and data:

@@ -27,7 +27,7 @@ from xbgateway.model.entry import (
     leaf_hex,
 )
 from xbgateway.model.errors import Reason, Refused, Unavailable
-from xbgateway.model.limits import EXCHANGE_TTL_S, RECORD_RETRIES_MAX
+from xbgateway.model.limits import RECORD_RETRIES_MAX
 from xbgateway.model.outcome import outcome
 from xbgateway.model.record import (
     AlreadyOpen,
@@ -89,12 +89,19 @@ class Outbound:
         Raises ``Refused`` or ``Unavailable`` before acceptance. Cancelling the caller's task
         never cancels the exchange.
         """
-        fingerprint = self._admission.fingerprint(submission)
         if submission.validate_only:
-            begun = await self._begin(submission, fingerprint)
+            begun = await self._begin(submission, self._admission.fingerprint(submission))
         else:
-            begun = await asyncio.shield(self._joined(submission, fingerprint))
+            begun = await self.submit(submission)
         return begun if isinstance(begun, Finished) else await self._ended(begun)  # 7 .. 10
+
+    async def submit(self, submission: Submission) -> Finished | str:
+        """Steps 1 to 6, or join them: the exchange that is on its way, or what it came to already.
+
+        Raises, and is cancelled, as :meth:`call`.
+        """
+        fingerprint = self._admission.fingerprint(submission)
+        return await asyncio.shield(self._joined(submission, fingerprint))
 
     def _joined(self, submission: Submission, fingerprint: bytes) -> asyncio.Task[Finished | str]:
         """The task on which a submission begins; one for all who ask with its request id."""
@@ -178,7 +185,7 @@ class Outbound:
             method=submission.method,
             purpose=submission.purpose,
             control=self._ledger.size(self._topology.control_out(admitted.peer)),
-            not_after=instant(admitted.now + timedelta(seconds=EXCHANGE_TTL_S)),
+            not_after=instant(admitted.now + timedelta(seconds=admitted.lives_s)),
             sealed=_BLANK,
             verdict=decided.verdict,
         )

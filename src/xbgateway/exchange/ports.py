@@ -117,6 +117,9 @@ class Ledger(Protocol):
     def root(self, origin: str) -> str:
         """Root of a log at its durable size, hex."""
 
+    def held_size(self, origin: str) -> int:
+        """Entries of an own log that its reader says it holds; all of a mirror, none of others."""
+
 
 class Mirrored(Protocol):
     """A group of a peer's log that is durable here."""

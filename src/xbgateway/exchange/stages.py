@@ -38,6 +38,9 @@ class Submission:
     sent_at: str
     tls: str
     validate_only: bool = False
+    # Seconds that the other side may take to begin it; None: its caller waits, 0: as its provider
+    # allows. Not part of what makes two submissions the same: the first one's counts.
+    lives_s: int | None = None
 
 
 @quick
@@ -54,6 +57,7 @@ class Admitted:
     peer: str  # the recipient's node
     method: MethodEntry
     content: Content
+    lives_s: int  # from leaving this node to its last moment
 
 
 @quick

@@ -65,8 +65,11 @@ TOKEN_SKEW_S_MAX = 30
 CERTIFICATE_INTERMEDIATES_MAX = 2
 # A certificate, key, root bundle or revocation list larger than this is not one of ours.
 CREDENTIAL_FILE_BYTES_MAX = 1024 * 1024
-# How long the receiver may act on a request.
+# How long the receiver may take to begin a request whose caller waits for the answer.
 EXCHANGE_TTL_S = 300
+# The same for what is submitted and fetched later, where its provider names no horizon: a night's
+# outage and a morning to see to it.
+SUBMITTED_TTL_S = 24 * 3600
 # Facts may change between the decision and its record this many times before we give up.
 RECORD_RETRIES_MAX = 3
 # Hashes of persons that one transaction forgets: a few milliseconds that its neighbours wait.
@@ -140,6 +143,8 @@ NOTE_CHARS_MAX = 2000
 SERVICE_ERROR_BYTES_MAX = 512
 # Reads (Get, List, logs) in flight per node: each is a few store reads, and must not starve calls.
 READS_IN_FLIGHT_MAX = 128
+# Watches of exchanges per node: each is a few store reads in a second while nothing happens.
+WATCHES_OPEN_MAX = 256
 # Open tails per node: bounds what slow readers can hold, gRPC buffers up to 4 MiB for each.
 TAILS_OPEN_MAX = 32
 # Instruments that one call may name beyond those of its scenario.

@@ -97,6 +97,11 @@ class State:
     evidence: tuple[Placed, ...]  # the entries that led here, in causal order
     anomalies: tuple[Placed, ...]  # entries that have no place after their predecessors
 
+    @property
+    def over(self) -> bool:
+        """Whether no entry can change it any more: the sender may still withhold an answer."""
+        return self.outcome in TERMINAL and (self.finished or self.outcome is not Outcome.EXECUTED)
+
 
 def outcome(entries: Iterable[Placed], sender: str | None = None) -> State:
     """Read the entries of one exchange, from any number of logs, in any order.

@@ -1,10 +1,12 @@
-"""Runs one submission for one caller, and answers in time whatever happens.
+"""Runs one submission for one caller, or takes it over, and answers in time whatever happens.
 
 The path runs on tasks of its own (pitfall 13); this only waits for it. When the caller's time is
 nearly over, what became of the exchange so far is told together with its id.
 """
 
 import asyncio
+from collections.abc import Awaitable
+from typing import TypeVar
 
 from xbgateway.exchange.stages import Finished, Submission
 from xbgateway.model import limits
@@ -16,6 +18,8 @@ from .interceptors import hung_up, time_left_s
 from .ports import Path
 from .status import Ended
 
+Result = TypeVar("Result")
+
 
 async def run(path: Path, submission: Submission, context: Context) -> Finished:
     """The answer of an exchange, or what a dry run says.
@@ -23,11 +27,35 @@ async def run(path: Path, submission: Submission, context: Context) -> Finished:
     Raises ``Ended`` for any other end, also while it has none and the time is over, and
     ``GatewayError`` where nothing was accepted.
     """
+    finished = await _in_time(path, submission, path.call(submission), context)
+    answered = finished.outcome is Outcome.EXECUTED and finished.payload is not None
+    if finished.decision is not None or (answered and finished.service_code is None):
+        return finished
+    raise Ended(finished)
+
+
+async def take_over(path: Path, submission: Submission, context: Context) -> str:
+    """The exchange that a submission opened, now or before; its end is not waited for.
+
+    Raises ``Ended`` where this node refused it on record, and as :func:`run` otherwise.
+    """
+    begun = await _in_time(path, submission, path.submit(submission), context)
+    if isinstance(begun, str):
+        return begun
+    if begun.outcome is Outcome.REFUSED:
+        raise Ended(begun)
+    return begun.exchange
+
+
+async def _in_time(
+    path: Path, submission: Submission, work: Awaitable[Result], context: Context
+) -> Result:
+    """What the path says, or, when the caller's time is nearly over, what became of it so far."""
     left_s = time_left_s(context)
     wait_s = max(left_s / 2, left_s - limits.ANSWER_MARGIN_MS / 1000)
     try:
         async with asyncio.timeout(wait_s) as bound:
-            finished = await path.call(submission)
+            return await work
     except TimeoutError:
         if not bound.expired():
             raise
@@ -38,10 +66,6 @@ async def run(path: Path, submission: Submission, context: Context) -> Finished:
         raise await _unfinished(path, submission, Reason.INTERRUPTED) from None
     except (Unavailable, Fatal) as error:
         raise await _with_exchange(path, submission, error) from error
-    answered = finished.outcome is Outcome.EXECUTED and finished.payload is not None
-    if finished.decision is not None or (answered and finished.service_code is None):
-        return finished
-    raise Ended(finished)
 
 
 async def _unfinished(path: Path, submission: Submission, otherwise: Reason) -> Exception:

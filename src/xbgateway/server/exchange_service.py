@@ -1,6 +1,9 @@
 """``ExchangeService``: calls without stubs, and what became of a party's exchanges."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from typing import TypeVar
 from uuid import UUID
 
@@ -9,9 +12,10 @@ from google.protobuf.message import Message
 from xbgateway.api.exchange.v1 import exchange_pb2 as wire
 from xbgateway.api.exchange.v1 import exchange_pb2_grpc
 from xbgateway.model import limits
-from xbgateway.model.errors import GatewayError, Reason, Refused
+from xbgateway.model.errors import GatewayError, Reason, Refused, Unavailable
+from xbgateway.model.outcome import Outcome
 
-from .calls import run
+from .calls import run, take_over
 from .identity import Caller, Context, Identities
 from .pages import PageTokens
 from .ports import Path
@@ -22,16 +26,20 @@ from .translate import answered, exchange_of, outcome_of, receipt_of, words_of
 _LISTING = "exchanges"
 _PAGE_DEFAULT = 50
 _PAGE_MAX = 500
+_LOOK_S = 1.0  # what changes without a word of it, and a drain, are seen this late at most
 Row = TypeVar("Row", bound=Message)
 
 
 class ExchangeService(exchange_pb2_grpc.ExchangeServiceServicer):
     """Serves the callers of this node. Every method asks first who calls."""
 
-    def __init__(self, identities: Identities, path: Path, pages: PageTokens) -> None:
+    def __init__(
+        self, identities: Identities, path: Path, pages: PageTokens, draining: asyncio.Event
+    ) -> None:
         self._identities = identities
         self._path = path
         self._pages = pages
+        self._draining = draining
 
     async def Call(  # noqa: N802 - gRPC's name
         self, request: wire.CallRequest, context: Context
@@ -53,6 +61,48 @@ class ExchangeService(exchange_pb2_grpc.ExchangeServiceServicer):
                 exchange_id=finished.exchange, outcome=outcome_of(finished.outcome)
             )
         return answered(finished, exchange)
+
+    async def Submit(  # noqa: N802
+        self, request: wire.SubmitRequest, context: Context
+    ) -> wire.Exchange:
+        """Take a call over; the exchange as far as it has come."""
+        caller, call = self._identities.caller(context), request.call
+        if call.validate_only:
+            raise Refused(
+                Reason.ARGUMENT_INVALID, "Call answers dry runs.", field="call.validate_only"
+            )
+        asked = submission(caller, call.service, call.method, call.payload, words_of(call))
+        asked = replace(asked, lives_s=_lives_s(request))
+        exchange = await take_over(self._path, asked, context)
+        try:
+            return await self._exchange(caller, exchange)
+        except GatewayError:
+            # It is taken over, and is not denied because its description cannot be read now.
+            return wire.Exchange(exchange_id=exchange, outcome=outcome_of(Outcome.PENDING))
+
+    async def WatchExchange(  # noqa: N802
+        self, request: wire.WatchExchangeRequest, context: Context
+    ) -> AsyncIterator[wire.Exchange]:
+        """The exchange as it is, then as it changes, until nothing more will come.
+
+        Who watches is asked again at every look, so that a revocation ends an open watch too.
+        """
+        exchange, seen = exchange_id(request.exchange_id), request.etag
+        with self._path.watched(exchange) as changed:
+            while True:
+                changed.clear()
+                caller = self._identities.caller(context)
+                view = await self._path.get(caller.party, exchange, caller.auditor)
+                found = exchange_of(view)
+                if found.etag != seen:
+                    seen = found.etag
+                    yield found
+                if view.over:
+                    return
+                if self._draining.is_set():
+                    raise Unavailable(Reason.DRAINING, "The node is stopping.")
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(changed.wait(), _LOOK_S)
 
     async def GetExchange(  # noqa: N802
         self, request: wire.GetExchangeRequest, context: Context
@@ -89,6 +139,17 @@ class ExchangeService(exchange_pb2_grpc.ExchangeServiceServicer):
 
     async def _exchange(self, caller: Caller, exchange: str) -> wire.Exchange:
         return exchange_of(await self._path.get(caller.party, exchange, caller.auditor))
+
+
+def _lives_s(request: wire.SubmitRequest) -> int:
+    """Seconds, a begun one as a whole; 0 where nothing is said: as the provider allows."""
+    if not request.HasField("time_to_live"):
+        return 0
+    told = request.time_to_live
+    seconds = told.seconds + (told.nanos > 0)
+    if seconds <= 0:
+        raise Refused(Reason.ARGUMENT_INVALID, "No time to live.", field="time_to_live")
+    return seconds
 
 
 def page_size(asked: int, default: int, most: int) -> int:

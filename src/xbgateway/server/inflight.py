@@ -21,6 +21,7 @@ class Work(StrEnum):
     EXCHANGE = "exchange"
     READ = "read"
     TAIL = "tail"
+    WATCH = "watch"
     PULL = "pull"
     FREE = "free"
 
@@ -29,6 +30,7 @@ LIMITS: Mapping[Work, int] = {
     Work.EXCHANGE: limits.EXCHANGES_IN_FLIGHT_MAX,
     Work.READ: limits.READS_IN_FLIGHT_MAX,
     Work.TAIL: limits.TAILS_OPEN_MAX,
+    Work.WATCH: limits.WATCHES_OPEN_MAX,
     Work.PULL: limits.PULLS_OPEN_MAX,
 }
 

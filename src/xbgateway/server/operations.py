@@ -105,8 +105,7 @@ class Operations(operations_pb2_grpc.OperationsServicer):  # type: ignore[misc] 
         finished = await loop.run_in_executor(None, self._path.result, caller.party, exchange)
         if finished is None:
             # Ended, and its result is erased or on its way: the next look has what there is.
-            executed = view.state.outcome is Outcome.EXECUTED
-            operation.done = operation.done and (view.state.finished or not executed)
+            operation.done = view.over
             if operation.done:
                 self._failed(operation, Finished(exchange, view.state.outcome))
             return operation

@@ -4,7 +4,9 @@ The edge knows who calls, how long they wait and how errors are spelt. It decide
 transfer and writes nothing: :class:`Path` does.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
@@ -20,6 +22,7 @@ from xbgateway.exchange.stages import Finished, Submission
 from xbgateway.model.duty import DutyState, TrackedDuty
 from xbgateway.model.outcome import State
 from xbgateway.model.proposal import Proposal
+from xbgateway.model.rungs import Rung
 from xbgateway.policy.revision import Revision
 from xbgateway.register.changes import Change
 from xbgateway.register.life import Due
@@ -77,6 +80,14 @@ class ExchangeView(Protocol):
     def masked(self) -> tuple[str, ...]:
         """Fields that obligations masked."""
 
+    @property
+    def rungs(self) -> tuple[Rung, ...]:
+        """How far it has come, and what shows it."""
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will come, and its caller's result is on record, or erased."""
+
 
 class Path(Protocol):
     """The exchange path of this node."""
@@ -87,6 +98,15 @@ class Path(Protocol):
         Raises ``GatewayError`` before acceptance. It runs on tasks of its own: cancelling whoever
         awaits never cancels the exchange (pitfall 13).
         """
+
+    async def submit(self, submission: Submission) -> Finished | str:
+        """Take a submission over: the exchange under way, or what it came to already.
+
+        Raises, and is cancelled, as :meth:`call`.
+        """
+
+    def watched(self, exchange: str) -> AbstractContextManager[asyncio.Event]:
+        """An event that is set soon after most changes of an exchange; the watcher clears it."""
 
     def exchange_of(self, party: str, request_id: str) -> str | None:
         """The exchange that was accepted under a request id, if any."""

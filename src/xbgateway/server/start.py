@@ -107,6 +107,8 @@ def _works() -> dict[str, Work]:
         **_paths(_REFLECTION, Work.FREE),
     }
     works[f"/{_EXCHANGE.full_name}/Call"] = Work.EXCHANGE
+    works[f"/{_EXCHANGE.full_name}/Submit"] = Work.EXCHANGE
+    works[f"/{_EXCHANGE.full_name}/WatchExchange"] = Work.WATCH
     works[f"/{_LOG.full_name}/TailEntries"] = Work.TAIL
     works[f"/{_INBOX.full_name}/Pull"] = Work.PULL
     return works
@@ -177,7 +179,7 @@ class Server:
             _works(), Work.EXCHANGE, refusals, Reason.MESSAGE_UNDECODABLE, limits.RECEIVE_BYTES_MAX
         )
         pages = PageTokens(page_key)
-        exchanges = ExchangeService(identities, path, pages)
+        exchanges = ExchangeService(identities, path, pages, self._draining)
         exchange_pb2_grpc.add_ExchangeServiceServicer_to_server(exchanges, self._clients)
         holds = HoldService(identities, desk, pages)
         holds_pb2_grpc.add_HoldServiceServicer_to_server(holds, self._clients)

@@ -1,5 +1,7 @@
 """Between the wire's messages and the model's values. Nothing is checked or decided here."""
 
+from hashlib import sha256
+
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from xbgateway.api.exchange.v1 import exchange_pb2 as wire
@@ -9,9 +11,10 @@ from xbgateway.exchange.stages import Finished
 from xbgateway.model import limits
 from xbgateway.model.clock import instant, parse_instant
 from xbgateway.model.decision import Decision, Finding
-from xbgateway.model.entry import decode
+from xbgateway.model.entry import Request, decode
 from xbgateway.model.errors import Refused
 from xbgateway.model.outcome import Outcome, Placed
+from xbgateway.model.rungs import Rung
 
 from .ports import ExchangeView, LogEntry, LogView, Proven
 
@@ -48,7 +51,7 @@ def timestamp(at: str) -> Timestamp:
 
 def exchange_of(view: ExchangeView) -> wire.Exchange:
     """An exchange as its party sees it."""
-    return wire.Exchange(
+    found = wire.Exchange(
         exchange_id=view.exchange,
         outcome=outcome_of(view.state.outcome),
         reason=view.state.reason or "",
@@ -62,7 +65,21 @@ def exchange_of(view: ExchangeView) -> wire.Exchange:
         dropped_fields=view.dropped,
         masked_fields=view.masked,
         answers=[_answer(role, said) for role, said in view.answers],
+        rungs=[_rung(rung) for rung in view.rungs],
     )
+    request = view.state.request
+    if request is not None and isinstance(request.entry, Request):
+        found.expire_time.CopyFrom(timestamp(request.entry.not_after))
+    found.etag = sha256(found.SerializeToString(deterministic=True)).hexdigest()[:16]
+    return found
+
+
+def _rung(rung: Rung) -> wire.Rung:
+    kind = wire.RungKind.Value(f"RUNG_KIND_{rung.kind.name}")
+    told = wire.Rung(kind=kind, entry=_position(rung.placed))
+    if rung.at is not None:
+        told.time.CopyFrom(timestamp(rung.at))
+    return told
 
 
 def _answer(role: str, said: HoldDecision) -> wire.HoldAnswer:

@@ -211,6 +211,11 @@ class SqliteStore:
         """Root of a log at its durable size, hex."""
         return self.heads[origin].frontier.root().hex()
 
+    def held_size(self, origin: str) -> int:
+        """Entries of an own log that its reader says it holds; all of a mirror, none of others."""
+        head = self.heads.get(origin)
+        return 0 if head is None else head.size if head.role == "mirror" else head.held_size
+
     def stopped(self, origin: str) -> str | None:
         """Why a log stopped, if it did."""
         return self.heads[origin].stopped

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import grpc
@@ -33,6 +34,7 @@ class Seen:
     calls: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     failures: list[Abort] = field(default_factory=list)
     submitted: list[exchange.CallRequest] = field(default_factory=list)
+    lives: list[timedelta] = field(default_factory=list)
     tail_cancelled: asyncio.Event = field(default_factory=asyncio.Event)
 
     def of(self, method: str) -> list[dict[str, str]]:
@@ -113,6 +115,23 @@ class Exchanges(exchange_grpc.ExchangeServiceServicer):
             payload=answer.SerializeToString(),
             exchange=exchange.Exchange(exchange_id=EXCHANGE, outcome=exchange.OUTCOME_EXECUTED),
         )
+
+    async def Submit(self, request: exchange.SubmitRequest, context: Any) -> exchange.Exchange:  # noqa: N802
+        await self.seen.note("Submit", context)
+        self.seen.submitted.append(request.call)
+        self.seen.lives.append(request.time_to_live.ToTimedelta())
+        return exchange.Exchange(exchange_id=EXCHANGE, outcome=exchange.OUTCOME_PENDING)
+
+    async def WatchExchange(  # noqa: N802
+        self, request: exchange.WatchExchangeRequest, context: Any
+    ) -> AsyncIterator[exchange.Exchange]:
+        """States one to four; it breaks off after each as the seen failures say."""
+        pairs = context.invocation_metadata() or ()
+        self.seen.calls.append(("WatchExchange", {str(k): str(v) for k, v in pairs}))
+        for state in range(int(request.etag or 0) + 1, 5):
+            yield exchange.Exchange(exchange_id=request.exchange_id, etag=str(state))
+            if self.seen.failures:
+                await self.seen.failures.pop(0)(context)
 
     async def GetExchange(self, request: Any, context: Any) -> exchange.Exchange:  # noqa: N802
         await self.seen.note("GetExchange", context)

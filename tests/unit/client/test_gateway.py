@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import grpc
@@ -211,7 +212,7 @@ async def test_stub_errors_can_be_read_too(address: str, seen: Seen) -> None:
 
 async def test_the_explicit_way_needs_no_stub(address: str, seen: Seen) -> None:
     async with open_gateway(address) as gateway:
-        answer, known = await gateway.submit(
+        answer, known = await gateway.call_method(
             PATH, ASKED, QueryContributionsResponse, purpose="CONTRIB_QUERY", scenario="SC-CQ"
         )
         decision = await gateway.validate(PATH, ASKED, purpose="CONTRIB_QUERY", scenario="SC-CQ")
@@ -345,3 +346,33 @@ def test_secrets_do_not_show_in_representations() -> None:
     shown = repr(vars(open_gateway("localhost:1")))
     assert "localhost:1" in shown
     assert "PRIVATE" not in shown
+
+
+async def test_a_submission_says_what_a_call_says_and_how_long_it_lives(
+    address: str, seen: Seen
+) -> None:
+    said: dict[str, Any] = {"purpose": "CONTRIB_QUERY", "scenario": "SC-CQ"}
+    async with open_gateway(address) as gateway:
+        found = await gateway.submit(PATH, ASKED, **said, time_to_live=timedelta(hours=2))
+        seen.failures = [refusal(grpc.StatusCode.PERMISSION_DENIED, "POLICY_DENIED", rule="r")]
+        with pytest.raises(GatewayCallError) as caught:
+            await gateway.submit(PATH, ASKED, **said, request_id=EXCHANGE)
+    assert (found.exchange_id, found.outcome) == (EXCHANGE, exchange.OUTCOME_PENDING)
+    assert seen.lives == [timedelta(hours=2)]
+    assert seen.submitted[0].payload == ASKED.SerializeToString()
+    assert (caught.value.reason, caught.value.request_id) == ("POLICY_DENIED", EXCHANGE)
+
+
+async def test_a_watch_goes_on_where_it_broke_and_says_nothing_twice(
+    address: str, seen: Seen
+) -> None:
+    gone = plain(grpc.StatusCode.UNAVAILABLE)
+    seen.failures = [gone, refusal(grpc.StatusCode.UNAVAILABLE, "DRAINING"), gone]
+    async with open_gateway(address) as gateway:
+        states = [one.etag async for one in gateway.exchanges.watch(EXCHANGE)]
+        assert states == ["1", "2", "3", "4"]
+        assert len(seen.of("WatchExchange")) == 4
+        seen.failures = [refusal(grpc.StatusCode.NOT_FOUND, "EXCHANGE_UNKNOWN")]
+        with pytest.raises(GatewayCallError) as caught:
+            _ = [one async for one in gateway.exchanges.watch(EXCHANGE, etag="2")]
+    assert caught.value.reason == "EXCHANGE_UNKNOWN"

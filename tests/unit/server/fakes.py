@@ -2,16 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
 from xbgateway.exchange.asking import HoldDecision
 from xbgateway.exchange.stages import Finished, Submission
+from xbgateway.exchange.watching import Watching
 from xbgateway.model.duty import DutyState, TrackedDuty
 from xbgateway.model.entry import Attempts, Refused_, decode, leaf_hex
 from xbgateway.model.errors import Reason, Refused
 from xbgateway.model.outcome import Outcome, Placed, Position, State
+from xbgateway.model.rungs import Rung
 
 WINDOW = "cn.hengqin.window"
 AUDITOR = "cn.zhuhai.data"
@@ -33,6 +36,11 @@ class View:
     dropped: tuple[str, ...] = ()
     masked: tuple[str, ...] = ()
     answers: tuple[tuple[str, HoldDecision], ...] = ()
+    rungs: tuple[Rung, ...] = ()
+
+    @property
+    def over(self) -> bool:
+        return self.state.over
 
 
 def state(outcome: Outcome, evidence: tuple[Placed, ...] = ()) -> State:
@@ -59,6 +67,7 @@ class FakePath:
         self.accepted: dict[tuple[str, str], str] = {}
         self.views: dict[str, View] = {}
         self.results: dict[str, Finished] = {}
+        self.watching = Watching()
         self._tasks: set[asyncio.Task[Finished]] = set()
 
     async def call(self, submission: Submission) -> Finished:
@@ -67,6 +76,17 @@ class FakePath:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return await asyncio.shield(task)
+
+    async def submit(self, submission: Submission) -> Finished | str:
+        finished = await self.call(submission)
+        return finished.exchange if finished.outcome is Outcome.PENDING else finished
+
+    def watched(self, exchange: str) -> AbstractContextManager[asyncio.Event]:
+        return self.watching.watched(exchange)
+
+    def came_to(self, exchange: str, outcome: Outcome) -> None:
+        self.views[exchange] = View(exchange, state(outcome))
+        self.watching.changed(exchange)
 
     async def _run(self, submission: Submission) -> Finished:
         finished = await self.work(submission)

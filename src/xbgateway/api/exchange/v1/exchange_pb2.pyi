@@ -5,6 +5,7 @@ How a service system calls its own gateway node."""
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -66,6 +67,64 @@ OUTCOME_REFUSED: Outcome.ValueType  # 8
 """This node refused it; nothing left."""
 Global___Outcome: _TypeAlias = Outcome  # noqa: Y015
 
+class _RungKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RungKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RungKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RUNG_KIND_UNSPECIFIED: _RungKind.ValueType  # 0
+    RUNG_KIND_SUBMITTED: _RungKind.ValueType  # 1
+    """Its request is durable in the sender's log: entry `request`."""
+    RUNG_KIND_HELD_BY_PEER: _RungKind.ValueType  # 2
+    """The other node holds that entry: its cosignature on a checkpoint that covers it (GetReceipt)."""
+    RUNG_KIND_WAITED_FOR_PERSON: _RungKind.ValueType  # 3
+    """A person has to decide, or had to: entry `hold` or `held`."""
+    RUNG_KIND_ACCEPTED: _RungKind.ValueType  # 4
+    """The other node admitted it for delivery: entry `accepted`. Its service may have been called
+    from here on; that it was is shown by the answer only.
+    """
+    RUNG_KIND_ANSWERED: _RungKind.ValueType  # 5
+    """Its service was called and has spoken: entry `answer`, also of an answer that law withholds."""
+    RUNG_KIND_REFUSED: _RungKind.ValueType  # 6
+    """It ended without effect: entry `refused`, `approval` (a no), or `answer` of an exchange whose
+    service was never reached.
+    """
+    RUNG_KIND_EXPIRED: _RungKind.ValueType  # 7
+    """Its last moment passed before the other side began it: entry `expired`."""
+    RUNG_KIND_UNKNOWN: _RungKind.ValueType  # 8
+    """Nobody knows whether its service acted: entry `answer`."""
+    RUNG_KIND_CONFIRMED: _RungKind.ValueType  # 9
+    """The sender's node recorded what its caller gets: entry `final`."""
+
+class RungKind(_RungKind, metaclass=_RungKindEnumTypeWrapper):
+    """What an exchange has got to, for which there is evidence."""
+
+RUNG_KIND_UNSPECIFIED: RungKind.ValueType  # 0
+RUNG_KIND_SUBMITTED: RungKind.ValueType  # 1
+"""Its request is durable in the sender's log: entry `request`."""
+RUNG_KIND_HELD_BY_PEER: RungKind.ValueType  # 2
+"""The other node holds that entry: its cosignature on a checkpoint that covers it (GetReceipt)."""
+RUNG_KIND_WAITED_FOR_PERSON: RungKind.ValueType  # 3
+"""A person has to decide, or had to: entry `hold` or `held`."""
+RUNG_KIND_ACCEPTED: RungKind.ValueType  # 4
+"""The other node admitted it for delivery: entry `accepted`. Its service may have been called
+from here on; that it was is shown by the answer only.
+"""
+RUNG_KIND_ANSWERED: RungKind.ValueType  # 5
+"""Its service was called and has spoken: entry `answer`, also of an answer that law withholds."""
+RUNG_KIND_REFUSED: RungKind.ValueType  # 6
+"""It ended without effect: entry `refused`, `approval` (a no), or `answer` of an exchange whose
+service was never reached.
+"""
+RUNG_KIND_EXPIRED: RungKind.ValueType  # 7
+"""Its last moment passed before the other side began it: entry `expired`."""
+RUNG_KIND_UNKNOWN: RungKind.ValueType  # 8
+"""Nobody knows whether its service acted: entry `answer`."""
+RUNG_KIND_CONFIRMED: RungKind.ValueType  # 9
+"""The sender's node recorded what its caller gets: entry `final`."""
+Global___RungKind: _TypeAlias = RungKind  # noqa: Y015
+
 @_typing.final
 class CallRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
@@ -124,6 +183,36 @@ class CallRequest(_message.Message):
 Global___CallRequest: _TypeAlias = CallRequest  # noqa: Y015
 
 @_typing.final
+class SubmitRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALL_FIELD_NUMBER: _builtins.int
+    TIME_TO_LIVE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def call(self) -> Global___CallRequest:
+        """What is asked; validate_only belongs to Call."""
+
+    @_builtins.property
+    def time_to_live(self) -> _duration_pb2.Duration:
+        """How long the other side may take to begin it, from the moment it leaves this node. Left out: a
+        day, or as long as its provider's exchanges are delivered; longer than that is refused.
+        """
+
+    def __init__(
+        self,
+        *,
+        call: Global___CallRequest | None = ...,
+        time_to_live: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["call", b"call", "time_to_live", b"time_to_live"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["call", b"call", "time_to_live", b"time_to_live"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SubmitRequest: _TypeAlias = SubmitRequest  # noqa: Y015
+
+@_typing.final
 class CallResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -170,6 +259,9 @@ class Exchange(_message.Message):
     DROPPED_FIELDS_FIELD_NUMBER: _builtins.int
     MASKED_FIELDS_FIELD_NUMBER: _builtins.int
     ANSWERS_FIELD_NUMBER: _builtins.int
+    RUNGS_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
     exchange_id: _builtins.str
     outcome: Global___Outcome.ValueType
     reason: _builtins.str
@@ -179,6 +271,8 @@ class Exchange(_message.Message):
     service: _builtins.str
     method: _builtins.str
     purpose: _builtins.str
+    etag: _builtins.str
+    """Another state has another one."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
@@ -192,6 +286,14 @@ class Exchange(_message.Message):
     @_builtins.property
     def answers(self) -> _containers.RepeatedCompositeFieldContainer[Global___HoldAnswer]:
         """What officers of this node decided on its holds, until that is erased."""
+
+    @_builtins.property
+    def rungs(self) -> _containers.RepeatedCompositeFieldContainer[Global___Rung]:
+        """How far it has come, and what shows it, in order."""
+
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """The last moment at which the other side may begin it; unset while it has not left."""
 
     def __init__(
         self,
@@ -209,14 +311,48 @@ class Exchange(_message.Message):
         dropped_fields: _abc.Iterable[_builtins.str] | None = ...,
         masked_fields: _abc.Iterable[_builtins.str] | None = ...,
         answers: _abc.Iterable[Global___HoldAnswer] | None = ...,
+        rungs: _abc.Iterable[Global___Rung] | None = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+        etag: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "expire_time", b"expire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "create_time", b"create_time", "dropped_fields", b"dropped_fields", "entries", b"entries", "exchange_id", b"exchange_id", "masked_fields", b"masked_fields", "method", b"method", "outcome", b"outcome", "purpose", b"purpose", "reason", b"reason", "recipient", b"recipient", "sender", b"sender", "service", b"service"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "create_time", b"create_time", "dropped_fields", b"dropped_fields", "entries", b"entries", "etag", b"etag", "exchange_id", b"exchange_id", "expire_time", b"expire_time", "masked_fields", b"masked_fields", "method", b"method", "outcome", b"outcome", "purpose", b"purpose", "reason", b"reason", "recipient", b"recipient", "rungs", b"rungs", "sender", b"sender", "service", b"service"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Exchange: _TypeAlias = Exchange  # noqa: Y015
+
+@_typing.final
+class Rung(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    ENTRY_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    kind: Global___RungKind.ValueType
+    @_builtins.property
+    def entry(self) -> Global___EntryPosition:
+        """The entry that shows it; for HELD_BY_PEER the one that is held."""
+
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """As the entry says; unset for HELD_BY_PEER, which no entry tells."""
+
+    def __init__(
+        self,
+        *,
+        kind: Global___RungKind.ValueType = ...,
+        entry: Global___EntryPosition | None = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry", "time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry", "kind", b"kind", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Rung: _TypeAlias = Rung  # noqa: Y015
 
 @_typing.final
 class HoldAnswer(_message.Message):
@@ -386,6 +522,29 @@ class GetExchangeRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetExchangeRequest: _TypeAlias = GetExchangeRequest  # noqa: Y015
+
+@_typing.final
+class WatchExchangeRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXCHANGE_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    exchange_id: _builtins.str
+    etag: _builtins.str
+    """The etag that was seen last: that state is not sent again. So a stream that broke goes on."""
+    def __init__(
+        self,
+        *,
+        exchange_id: _builtins.str = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "exchange_id", b"exchange_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchExchangeRequest: _TypeAlias = WatchExchangeRequest  # noqa: Y015
 
 @_typing.final
 class ListExchangesRequest(_message.Message):

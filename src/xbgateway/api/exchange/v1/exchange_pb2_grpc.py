@@ -43,6 +43,11 @@ class ExchangeServiceStub:
                 request_serializer=xbgateway_dot_api_dot_exchange_dot_v1_dot_exchange__pb2.CallRequest.SerializeToString,
                 response_deserializer=xbgateway_dot_api_dot_exchange_dot_v1_dot_exchange__pb2.CallResponse.FromString,
                 _registered_method=True)
+        self.Submit = channel.unary_unary(
+                '/xbgateway.api.exchange.v1.ExchangeService/Submit',
+                request_serializer=xbgateway_dot_api_dot_exchange_dot_v1_dot_exchange__pb2.SubmitRequest.SerializeToString,
+                response_deserializer=xbgateway_dot_api_dot_exchange_dot_v1_dot_exchange__pb2.Exchange.FromString,
+                _registered_method=True)
         self.GetExchange = channel.unary_unary(
                 '/xbgateway.api.exchange.v1.ExchangeService/GetExchange',
                 request_serializer=xbgateway_dot_api_dot_exchange_dot_v1_dot_exchange__pb2.GetExchangeRequest.SerializeToString,
@@ -52,6 +57,11 @@ class ExchangeServiceStub:
                 '/xbgateway.api.exchange.v1.ExchangeService/ListExchanges',
                 request_serializer=xbgateway_dot_api_dot_exchange_dot_v1_dot_exchange__pb2.ListExchangesRequest.SerializeToString,
                 response_deserializer=xbgateway_dot_api_dot_exchange_dot_v1_dot_exchange__pb2.ListExchangesResponse.FromString,
+                _registered_method=True)
+        self.WatchExchange = channel.unary_stream(
+                '/xbgateway.api.exchange.v1.ExchangeService/WatchExchange',
+                request_serializer=xbgateway_dot_api_dot_exchange_dot_v1_dot_exchange__pb2.WatchExchangeRequest.SerializeToString,
+                response_deserializer=xbgateway_dot_api_dot_exchange_dot_v1_dot_exchange__pb2.Exchange.FromString,
                 _registered_method=True)
         self.GetReceipt = channel.unary_unary(
                 '/xbgateway.api.exchange.v1.ExchangeService/GetReceipt',
@@ -74,6 +84,16 @@ class ExchangeServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Submit(self, request, context):
+        """Takes a call over and returns as soon as that is durable; nobody has to wait for its end.
+
+        The same request_id with the same call returns the same exchange, as far as it has come. Its
+        answer is the result of operations/<exchange_id>, and of a Call with the same request_id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetExchange(self, request, context):
         """What is known of an exchange, read from both logs.
         """
@@ -83,6 +103,13 @@ class ExchangeServiceServicer:
 
     def ListExchanges(self, request, context):
         """The caller's exchanges, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchExchange(self, request, context):
+        """An exchange as it is now, then each change of it, until its end; then the stream ends.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -103,6 +130,11 @@ def add_ExchangeServiceServicer_to_server(servicer, server):
                     request_deserializer=xbgateway_dot_api_dot_exchange_dot_v1_dot_exchange__pb2.CallRequest.FromString,
                     response_serializer=xbgateway_dot_api_dot_exchange_dot_v1_dot_exchange__pb2.CallResponse.SerializeToString,
             ),
+            'Submit': grpc.unary_unary_rpc_method_handler(
+                    servicer.Submit,
+                    request_deserializer=xbgateway_dot_api_dot_exchange_dot_v1_dot_exchange__pb2.SubmitRequest.FromString,
+                    response_serializer=xbgateway_dot_api_dot_exchange_dot_v1_dot_exchange__pb2.Exchange.SerializeToString,
+            ),
             'GetExchange': grpc.unary_unary_rpc_method_handler(
                     servicer.GetExchange,
                     request_deserializer=xbgateway_dot_api_dot_exchange_dot_v1_dot_exchange__pb2.GetExchangeRequest.FromString,
@@ -112,6 +144,11 @@ def add_ExchangeServiceServicer_to_server(servicer, server):
                     servicer.ListExchanges,
                     request_deserializer=xbgateway_dot_api_dot_exchange_dot_v1_dot_exchange__pb2.ListExchangesRequest.FromString,
                     response_serializer=xbgateway_dot_api_dot_exchange_dot_v1_dot_exchange__pb2.ListExchangesResponse.SerializeToString,
+            ),
+            'WatchExchange': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchExchange,
+                    request_deserializer=xbgateway_dot_api_dot_exchange_dot_v1_dot_exchange__pb2.WatchExchangeRequest.FromString,
+                    response_serializer=xbgateway_dot_api_dot_exchange_dot_v1_dot_exchange__pb2.Exchange.SerializeToString,
             ),
             'GetReceipt': grpc.unary_unary_rpc_method_handler(
                     servicer.GetReceipt,
@@ -150,6 +187,33 @@ class ExchangeService:
             '/xbgateway.api.exchange.v1.ExchangeService/Call',
             xbgateway_dot_api_dot_exchange_dot_v1_dot_exchange__pb2.CallRequest.SerializeToString,
             xbgateway_dot_api_dot_exchange_dot_v1_dot_exchange__pb2.CallResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Submit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xbgateway.api.exchange.v1.ExchangeService/Submit',
+            xbgateway_dot_api_dot_exchange_dot_v1_dot_exchange__pb2.SubmitRequest.SerializeToString,
+            xbgateway_dot_api_dot_exchange_dot_v1_dot_exchange__pb2.Exchange.FromString,
             options,
             channel_credentials,
             insecure,
@@ -204,6 +268,33 @@ class ExchangeService:
             '/xbgateway.api.exchange.v1.ExchangeService/ListExchanges',
             xbgateway_dot_api_dot_exchange_dot_v1_dot_exchange__pb2.ListExchangesRequest.SerializeToString,
             xbgateway_dot_api_dot_exchange_dot_v1_dot_exchange__pb2.ListExchangesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchExchange(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/xbgateway.api.exchange.v1.ExchangeService/WatchExchange',
+            xbgateway_dot_api_dot_exchange_dot_v1_dot_exchange__pb2.WatchExchangeRequest.SerializeToString,
+            xbgateway_dot_api_dot_exchange_dot_v1_dot_exchange__pb2.Exchange.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,10 +39,18 @@ class ExchangeServiceStub:
     def __new__(cls, channel: _aio.Channel) -> ExchangeServiceAsyncStub: ...
     Call: _grpc.UnaryUnaryMultiCallable[_exchange_pb2.CallRequest, _exchange_pb2.CallResponse]
     """Runs one unary method of a service that is registered on the other side."""
+    Submit: _grpc.UnaryUnaryMultiCallable[_exchange_pb2.SubmitRequest, _exchange_pb2.Exchange]
+    """Takes a call over and returns as soon as that is durable; nobody has to wait for its end.
+
+    The same request_id with the same call returns the same exchange, as far as it has come. Its
+    answer is the result of operations/<exchange_id>, and of a Call with the same request_id.
+    """
     GetExchange: _grpc.UnaryUnaryMultiCallable[_exchange_pb2.GetExchangeRequest, _exchange_pb2.Exchange]
     """What is known of an exchange, read from both logs."""
     ListExchanges: _grpc.UnaryUnaryMultiCallable[_exchange_pb2.ListExchangesRequest, _exchange_pb2.ListExchangesResponse]
     """The caller's exchanges, newest first."""
+    WatchExchange: _grpc.UnaryStreamMultiCallable[_exchange_pb2.WatchExchangeRequest, _exchange_pb2.Exchange]
+    """An exchange as it is now, then each change of it, until its end; then the stream ends."""
     GetReceipt: _grpc.UnaryUnaryMultiCallable[_exchange_pb2.GetReceiptRequest, _exchange_pb2.Receipt]
     """Entries and inclusion proofs that a stranger can check offline."""
 
@@ -57,10 +65,18 @@ class ExchangeServiceAsyncStub(ExchangeServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Call: _aio.UnaryUnaryMultiCallable[_exchange_pb2.CallRequest, _exchange_pb2.CallResponse]  # type: ignore[assignment]
     """Runs one unary method of a service that is registered on the other side."""
+    Submit: _aio.UnaryUnaryMultiCallable[_exchange_pb2.SubmitRequest, _exchange_pb2.Exchange]  # type: ignore[assignment]
+    """Takes a call over and returns as soon as that is durable; nobody has to wait for its end.
+
+    The same request_id with the same call returns the same exchange, as far as it has come. Its
+    answer is the result of operations/<exchange_id>, and of a Call with the same request_id.
+    """
     GetExchange: _aio.UnaryUnaryMultiCallable[_exchange_pb2.GetExchangeRequest, _exchange_pb2.Exchange]  # type: ignore[assignment]
     """What is known of an exchange, read from both logs."""
     ListExchanges: _aio.UnaryUnaryMultiCallable[_exchange_pb2.ListExchangesRequest, _exchange_pb2.ListExchangesResponse]  # type: ignore[assignment]
     """The caller's exchanges, newest first."""
+    WatchExchange: _aio.UnaryStreamMultiCallable[_exchange_pb2.WatchExchangeRequest, _exchange_pb2.Exchange]  # type: ignore[assignment]
+    """An exchange as it is now, then each change of it, until its end; then the stream ends."""
     GetReceipt: _aio.UnaryUnaryMultiCallable[_exchange_pb2.GetReceiptRequest, _exchange_pb2.Receipt]  # type: ignore[assignment]
     """Entries and inclusion proofs that a stranger can check offline."""
 
@@ -80,6 +96,18 @@ class ExchangeServiceServicer(metaclass=_abc_1.ABCMeta):
         """Runs one unary method of a service that is registered on the other side."""
 
     @_abc_1.abstractmethod
+    def Submit(
+        self,
+        request: _exchange_pb2.SubmitRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_exchange_pb2.Exchange, _abc.Awaitable[_exchange_pb2.Exchange]]:
+        """Takes a call over and returns as soon as that is durable; nobody has to wait for its end.
+
+        The same request_id with the same call returns the same exchange, as far as it has come. Its
+        answer is the result of operations/<exchange_id>, and of a Call with the same request_id.
+        """
+
+    @_abc_1.abstractmethod
     def GetExchange(
         self,
         request: _exchange_pb2.GetExchangeRequest,
@@ -94,6 +122,14 @@ class ExchangeServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_exchange_pb2.ListExchangesResponse, _abc.Awaitable[_exchange_pb2.ListExchangesResponse]]:
         """The caller's exchanges, newest first."""
+
+    @_abc_1.abstractmethod
+    def WatchExchange(
+        self,
+        request: _exchange_pb2.WatchExchangeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_exchange_pb2.Exchange], _abc.AsyncIterator[_exchange_pb2.Exchange]]:
+        """An exchange as it is now, then each change of it, until its end; then the stream ends."""
 
     @_abc_1.abstractmethod
     def GetReceipt(

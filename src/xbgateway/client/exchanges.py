@@ -1,0 +1,97 @@
+"""Exchanges that nobody waits for: submitted, watched, and their answers fetched.
+
+Part of a :class:`Gateway` connection; every method raises ``GatewayCallError``.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import grpc
+from google.protobuf.message import Message
+from google.rpc.status_pb2 import Status
+
+from xbgateway.api.exchange.v1 import exchange_pb2 as wire
+from xbgateway.api.exchange.v1.exchange_pb2_grpc import ExchangeServiceStub
+from xbgateway.client.errors import GatewayCallError
+from xbgateway.client.holds import Operations
+
+Answer = TypeVar("Answer", bound=Message)
+# Awaits a call and raises ``GatewayCallError`` where it fails.
+Explained = Callable[..., Any]
+_PAUSE_S, _PAUSE_S_MAX = 0.2, 5.0
+
+
+class Exchanges:
+    """The exchanges of the connection's party."""
+
+    def __init__(
+        self,
+        stub: ExchangeServiceStub,
+        operations: Operations,
+        explained: Explained,
+        told: Callable[[grpc.aio.AioRpcError], GatewayCallError],
+        timeout_s: float,
+    ) -> None:
+        self._stub: Any = stub
+        self._operations = operations
+        self._explained = explained
+        self._told = told
+        self._timeout_s = timeout_s
+
+    async def submit(
+        self,
+        call: wire.CallRequest,
+        time_to_live: timedelta | None = None,
+        timeout_s: float | None = None,
+    ) -> wire.Exchange:
+        """Hand a call over: it is durable when this returns. See :meth:`Gateway.submit`."""
+        asked = wire.SubmitRequest(call=call)
+        if time_to_live is not None:
+            asked.time_to_live.FromTimedelta(time_to_live)
+        sent = self._stub.Submit(asked, timeout=timeout_s or self._timeout_s)
+        found: wire.Exchange = await self._explained(sent, call.request_id)
+        return found
+
+    async def watch(self, exchange_id: str, *, etag: str = "") -> AsyncIterator[wire.Exchange]:
+        """The exchange as it is, then each change, until its end.
+
+        With ``etag`` of a state that was seen, only what came after it. Where the node goes away
+        the watch goes on as soon as it is back, however long that takes, and says nothing twice.
+        """
+        pause_s = _PAUSE_S
+        while True:
+            call = self._stub.WatchExchange(
+                wire.WatchExchangeRequest(exchange_id=exchange_id, etag=etag)
+            )
+            try:
+                async for one in call:
+                    etag, pause_s = one.etag, _PAUSE_S
+                    yield one
+            except grpc.aio.AioRpcError as error:
+                told = self._told(error)
+                if not told.retryable:
+                    raise told from error
+            else:
+                return
+            finally:
+                call.cancel()
+            await asyncio.sleep(pause_s * (0.5 + random.random() / 2))  # noqa: S311
+            pause_s = min(2 * pause_s, _PAUSE_S_MAX)
+
+    async def answer(self, exchange_id: str, answer_type: type[Answer]) -> Answer | None:
+        """The answer of an exchange; ``None`` while it is not over.
+
+        Raises ``GatewayCallError`` with the exchange's end where that is no answer.
+        """
+        operation = await self._operations.get(exchange_id)
+        if not operation.done:
+            return None
+        if operation.HasField("error"):
+            status: Status = operation.error
+            raise GatewayCallError.of_status(status)
+        response = wire.CallResponse()
+        operation.response.Unpack(response)
+        return answer_type.FromString(response.payload)
