@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from bench import docs, exchange, flat, log, memory, policy, registers, revoking, steps
+from bench import docs, exchange, flat, log, memory, policy, registers, revoking, steps, stream
 from bench.processes import GhzMissing
 from bench.result import ROOT, Figures, keep, machine, read, say, show
 
@@ -19,6 +19,7 @@ SECTIONS: dict[str, Section] = {
     "memory": lambda asked: memory.run(100_000 if asked.full else asked.exchanges),
     "policy": lambda asked: policy.run(asked.decisions),
     "revoking": lambda asked: revoking.run(asked.changes, asked.waiting),
+    "stream": lambda asked: stream.run(asked.megabytes, asked.rounds),
     "registers": lambda asked: registers.run(asked.day, asked.decisions // 2),
 }
 
@@ -37,6 +38,7 @@ def _arguments() -> argparse.Namespace:
     add("--decisions", type=int, default=200, help="evaluations per round of the policy section")
     add("--changes", type=int, default=10, help="on each side, in the revoking section")
     add("--waiting", type=int, default=50, help="requests that wait at each change")
+    add("--megabytes", type=int, nargs="+", default=[1, 256], help="sizes of the stream section")
     add("--day", type=int, default=8000, help="exchanges of a day in the registers section")
     add("--write-docs", action="store_true", help="write docs/benchmarks.md from the kept figures")
     return parser.parse_args()

@@ -7,6 +7,7 @@ from bench.flat import FLAT_WITHIN
 from bench.memory import BOUNDED_WITHIN
 from bench.messages import PATH, PAYLOAD_BYTES
 from bench.result import Figures, Spread, number
+from bench.stream import WAYS
 
 Kept = dict[str, Figures | None]
 
@@ -50,6 +51,17 @@ def ratios(kept: Kept) -> Figures:
     revoking = kept.get("revoking")
     if revoking is not None:
         found["revoking_p99_s"] = {n: one["p99_s"] for n, one in revoking["changed_at"].items()}
+    stream = kept.get("stream")
+    if stream is not None:
+        found["stream_to_bare_stream"] = {
+            size: {way: round(_median(one, way) / _median(one, WAYS[1]), 2) for way in WAYS[2:]}
+            for size, one in stream["sizes"].items()
+        }
+    return found
+
+
+def _median(one: Figures, way: str) -> float:
+    found: float = one["mb_per_s"][way]["median"]
     return found
 
 
@@ -70,6 +82,7 @@ def page(kept: Kept) -> str:
         _policy(have["policy"]),
         _registers(have["registers"]),
         _revoking(have["revoking"]),
+        _stream(have["stream"]),
     ]
     lines = "\n".join(parts).splitlines()
     return "\n".join(_wrapped(line) for line in lines) + "\n"
@@ -85,9 +98,10 @@ _HEAD = f"""# Benchmarks
 <!-- Written by `python -m bench --write-docs` from the figures of a run; do not edit. -->
 
 `make bench` makes these figures; `python -m bench exchange` (or `steps`, `log`, `flat`, `memory`,
-`policy`, `registers`, `revoking`) makes some of them again. Raw figures are kept in `var/bench/`,
-ratios go to standard output as JSON. Everything is a median with the lowest and highest value
-behind it, on loopback. Absolute rates are the machine's; the ratios are what to compare.
+`policy`, `registers`, `revoking`, `stream`) makes some of them again. Raw figures are kept in
+`var/bench/`, ratios go to standard output as JSON. Everything is a median with the lowest and
+highest value behind it, on loopback. Absolute rates are the machine's; the ratios are what to
+compare.
 
 What is compared: **product** is load → node A → peer link → node B → service, **peer** is load →
 relay → relay → the same service process. A relay (`bench/relay.py`) is grpc.aio on uvloop that
@@ -297,4 +311,25 @@ def _revoking(figures: Figures) -> str:
         " side, real processes. The aim is 1 s on the node that changes and 2 s across; what waits"
         " is at Macao's node, so its change is the first and Zhuhai's the second.\n\n"
         + _table(("suspended by an officer", "p50, s", "p99, s", "last, s"), rows)
+    )
+
+
+def _stream(figures: Figures) -> str:
+    sizes = figures["sizes"]
+    rows: list[Sequence[object]] = [
+        (f"{way}, MB/s", *(Spread(**one["mb_per_s"][way]) for one in sizes.values()))
+        for way in WAYS
+    ]
+    rows += [
+        (f"{node}, most resident MB", *(one["most_mb"][node] for one in sizes.values()))
+        for node in next(iter(sizes.values()))["most_mb"]
+    ]
+    return (
+        "## Attachments\n\n"
+        f"{figures['rounds']} rounds at each size, every way once in a round. The bare stream is"
+        " grpc.aio over mutual TLS into a process that only counts (`bench/sink.py`), one hop;"
+        " upload and download are one hop each with sealing or opening, and a disk behind them."
+        " The crossing is a call with the attachment, from its beginning to its answer: one hop,"
+        " every segment opened, hashed and synced, and the exchange itself.\n\n"
+        + _table(("way", *sizes), rows)
     )

@@ -97,6 +97,17 @@ class Pair(Cluster):
             *("--target-roots", str(self._root("macao")), "--target-name", name),
         )
 
+    async def sink(self, port: int) -> None:
+        """A bare server of streams, with the certificate of Macao's node."""
+        home = self.certificates / "macao" / "nodes" / "macao"
+        await self._spawn(
+            "sink",
+            *("-m", "bench.sink", "--port", str(port)),
+            *("--cert", str(home / "tls.crt"), "--key", str(home / "tls.key")),
+            *("--roots", str(self._root("zhuhai"))),
+        )
+        await self._listening("sink", port)
+
     async def _linked(self) -> None:
         """Wait until each node holds the other's control lane, and with it the sealing key."""
         deadline = asyncio.get_running_loop().time() + _LISTENING_WAIT_S

@@ -20,8 +20,9 @@ import uvloop
 
 from xbgateway.core import Core, NodeKeys, compose
 from xbgateway.exchange import Mirrored
-from xbgateway.identity import CertificateFiles, TokenKey, TokenVerifier, TrustStore
-from xbgateway.link import Backends, LinkPeers, Mirrors, PeerChannels, Writers
+from xbgateway.identity import CertificateFiles, TokenVerifier, TrustStore
+from xbgateway.link import Backends, LinkPeers, Mirrors, PeerChannels, Segments, Writers
+from xbgateway.link.backends import targets
 from xbgateway.link.channels import Target
 from xbgateway.link.writer import Outlet
 from xbgateway.model.clock import SystemClock, instant
@@ -73,7 +74,9 @@ class Node:
             node=settings.node,
             trust_domains=settings.clients.trust_domains or (me.trust_domain,),
             trust=self.trust,
-            tokens=_tokens(settings, f"spiffe://{me.trust_domain}/node/{settings.node}"),
+            tokens=TokenVerifier.of_files(
+                settings.tokens, f"spiffe://{me.trust_domain}/node/{settings.node}"
+            ),
             register=lambda: self.core.register,
             clock=self.clock,
         )
@@ -85,6 +88,12 @@ class Node:
             {o: self.core.topology.peer_of(o) for o in self.core.topology.mirrored()},
             self.core.keys.cosigner,
             self.identities.node,
+        )
+        self.segments = peers.segments = Segments(
+            self.channels,
+            _peer_targets(register, settings.node),
+            self.identities.node,
+            self.core.attachments.uploads.served,
         )
         peers.mirrors, peers.control_in = self.mirrors, self.core.topology.control_in
         self.refusals = Refusals(self.metrics)
@@ -104,12 +113,13 @@ class Node:
             engine_of(settings.engine),
             NodeKeys.load(settings.files.keys, trust_domain, settings.node, dev=self.dev),
             settings.files.store,
-            Backends(self.channels, _backends(settings, trust_domain)),
+            Backends(self.channels, targets(settings.backends, trust_domain)),
             peers,
             self.clock,
             lanes=settings.lanes,
             group_wait_s=settings.limits.group_wait_ms / 1000,
             timeout_ms=settings.engine.timeout_ms,
+            stream_bytes=settings.limits.stream_bytes_per_party,
             meter=self.metrics,
         )
 
@@ -129,6 +139,7 @@ class Node:
             desk=self.core.gateway.desk,
             inbox=self.core.inbox,
             attention=self.core.attention,
+            streams=self.core.attachments,
             logs=self.core.logbook,
             duties=self.core.gateway.duties,
             registers=self.core.book,
@@ -138,7 +149,7 @@ class Node:
             refusals=self.refusals,
             ready=self.why_not_ready,
             page_key=keyed_hash(self.core.keys.counting, b"pages"),
-            peer_services=(self.mirrors.attach,),
+            peer_services=(self.mirrors.attach, self.segments.attach),
         )
 
     async def start(self) -> None:
@@ -153,7 +164,8 @@ class Node:
         )
         for loop in (
             self.writers.run(), self.core.gateway.run(), self._renew_channels(), self._count_due(),
-            self._rotate(), self._observe(), self._sum_refusals(), self._scrub(), self._ask_engine()
+            self._rotate(), self._observe(), self._sum_refusals(), self._scrub(),
+            self._ask_engine(), self.core.attachments.run(),
         ):  # fmt: skip
             self._loops.append(asyncio.create_task(_kept(loop)))
         _log.info("serving", revision=self.core.revision.id, version=self.core.register.version)
@@ -332,35 +344,23 @@ def _certificates(settings: Settings, register: Register, *, dev: bool) -> Certi
     )
 
 
-def _backends(settings: Settings, trust_domain: str) -> dict[str, Target]:
+def _peer_targets(register: Register, node: str) -> dict[str, Target]:
     return {
-        service: Target(
-            backend.address, trust_domain, backend.server_name or backend.address.rpartition(":")[0]
+        peer.id: Target(
+            peer.address, peer.trust_domain, node_server_name(peer.id, peer.trust_domain)
         )
-        for service, backend in settings.backends.items()
+        for peer in register.nodes
+        if peer.id != node
     }
-
-
-def _tokens(settings: Settings, audience: str) -> TokenVerifier:
-    """The keys that sign tokens, by party. A file is PEM; its key id is the file's stem."""
-    issuers = {
-        party: [TokenKey.from_pem(path.stem, path.read_bytes()) for path in paths]
-        for party, paths in settings.tokens.items()
-    }
-    return TokenVerifier(issuers, audience)
 
 
 def _outlets(core: Core) -> list[Outlet]:
-    found = []
-    for origin in core.topology.own():
-        if origin == core.topology.home:
-            continue
-        peer = core.register.node(origin.split("/")[2])
-        target = Target(
-            peer.address, peer.trust_domain, node_server_name(peer.id, peer.trust_domain)
-        )
-        found.append(Outlet(origin, peer.id, target, core.cosigner_of(peer.id)))
-    return found
+    peers = _peer_targets(core.register, core.node)
+    return [
+        Outlet(origin, peer, peers[peer], core.cosigner_of(peer))
+        for origin in core.topology.own()
+        if origin != core.topology.home and (peer := origin.split("/")[2])
+    ]
 
 
 async def run(settings: Settings, *, dev: bool = False, clock_corrected: bool = False) -> None:

@@ -13,9 +13,11 @@ import structlog
 from xbgateway.exchange import (
     Admission,
     Approvals,
+    Attachments,
     Attention,
     Calls,
     Counting,
+    Crossing,
     Delivery,
     Desk,
     Duties,
@@ -36,15 +38,17 @@ from xbgateway.exchange import (
     Revisions,
     Revoking,
     Room,
+    StreamLaw,
     Topology,
     Unsent,
+    Uploads,
 )
 from xbgateway.exchange.ports import Meter, NoMeter, Peers, Services
 from xbgateway.identity import load_ed25519, load_rest_key, load_seal_seed
 from xbgateway.model.clock import Clock, SystemClock, instant, parse_instant
 from xbgateway.model.entry import decode
 from xbgateway.model.errors import Fatal, Reason
-from xbgateway.model.limits import SEALING_RETIRED_S
+from xbgateway.model.limits import SEALING_RETIRED_S, STREAM_BYTES_PER_PARTY_MAX
 from xbgateway.policy.active import Active
 from xbgateway.policy.engine import Engine, Snapshot
 from xbgateway.policy.memo import Memo
@@ -62,7 +66,9 @@ from xbgateway.store import (
     Logbook,
     LogSpec,
     ProposalRows,
+    SegmentFiles,
     SqliteStore,
+    StreamRows,
 )
 from xbgateway.tlog import Cosigner, NoteSigner, NoteVerifier, SignatureType
 
@@ -136,6 +142,7 @@ class Core:
     revisions: Revisions
     inbox: Inbox
     attention: Attention
+    attachments: Attachments
 
     @property
     def register(self) -> Register:
@@ -233,6 +240,7 @@ def compose(  # noqa: PLR0917 - the one place where everything meets
     lanes: int = 1,
     group_wait_s: float = 0.001,
     timeout_ms: int = 250,
+    stream_bytes: int = STREAM_BYTES_PER_PARTY_MAX,
     memo: bool = True,
     meter: Meter | None = None,
 ) -> Core:
@@ -241,12 +249,10 @@ def compose(  # noqa: PLR0917 - the one place where everything meets
     ``base`` is the register as its document says it, ``revision`` the policies of a very first
     start; what officers changed since is in the store.
     """
-    topology = topology_of(base, node, lanes)
-    _check_key(base, topology, keys)
-    catalogue, remembered = build_catalogue(base), Memo()
+    _check_key(base, topology := topology_of(base, node, lanes), keys)
+    catalogue, remembered, counted = build_catalogue(base), Memo(), meter or NoMeter()
     store = SqliteStore(store_path, specs(base, topology, keys), group_wait_s=group_wait_s)
     try:
-        counted = meter or NoMeter()
         current, proposals = _current(base, store), ProposalRows(store.reader)
         active = Active(
             engine, remembered if memo else None, timeout_ms,
@@ -260,7 +266,8 @@ def compose(  # noqa: PLR0917 - the one place where everything meets
         counting = Counting(active, store.reader, keys.counting)
         admission = Admission(node, current, catalogue, active, legs, counting, keys.counting)
         unsent = Unsent(legs, store, topology, clock, counted, flights := Flights(), admission)
-        outbound = Outbound(admission, legs, store, topology, clock, flights, unsent)
+        att = _attachments(admission, legs, store, peers, clock, keys.rest, node, stream_bytes)
+        outbound = Outbound(admission, legs, store, topology, clock, flights, unsent, att.uploads)
         responses = Responses(legs, store, topology, counted)
         joined = (admission, legs, store, peers, topology, clock)
         last = (responses, approvals := Approvals(admission, legs, store, clock))
@@ -269,9 +276,9 @@ def compose(  # noqa: PLR0917 - the one place where everything meets
         delivery = Delivery(admission, legs, store, topology, clock, *last, calls)
         queue.revoking = Revoking(delivery, store, lambda: admission.in_use).look
         replies = Replies(*joined, counted, flights)
+        logbook, room = Logbook(store, keys.cosigner), Room(store)
         registrar = Registrar(current, lives, store, peers, topology, clock, counted)
-        inbound = Inbound(*joined, responses, delivery, approvals, registrar, room := Room(store))
-        logbook = Logbook(store, keys.cosigner)
+        inbound = Inbound(*joined, responses, delivery, approvals, registrar, room, att.crossing)
         book = RegisterBook(current, lives, store.reader, clock)
         revisions = Revisions(active, proposals, store, topology, clock, rehearse)
         holds = Holds(admission, legs, store, topology, clock, outbound, unsent, room)
@@ -287,8 +294,30 @@ def compose(  # noqa: PLR0917 - the one place where everything meets
         raise
     return Core(
         node, base, current, catalogue, active, remembered, topology, keys, store, logbook, gateway,
-        registrar, book, revisions, inbox, Attention(delivery, holds, store, clock),
+        registrar, book, revisions, inbox, Attention(delivery, holds, store, clock), att,
     )  # fmt: skip
+
+
+def _attachments(  # noqa: PLR0917 - composed once, above
+    admission: Admission,
+    legs: Legs,
+    store: SqliteStore,
+    peers: Peers,
+    clock: Clock,
+    rest: RestKey,
+    node: str,
+    most_bytes: int,
+) -> Attachments:
+    rows, files = StreamRows(store.reader), SegmentFiles(segment_folder(store.path))
+    law = StreamLaw(admission, legs, clock)
+    uploads = Uploads(store, rows, files, rest, law, clock, most_bytes)
+    crossing = Crossing(store, rows, files, peers, legs, law, clock, most_bytes)
+    return Attachments(uploads, crossing, store, rows, files, node, clock)
+
+
+def segment_folder(store_path: Path) -> Path:
+    """Where the segments of attachments rest: beside the store, and backed up with it."""
+    return store_path.with_name(f"{store_path.name}-streams")
 
 
 def _check_key(register: Register, topology: Topology, keys: NodeKeys) -> None:

@@ -134,6 +134,11 @@ class Bounds(_Section):
         le=50.0,
         description="How long a group of entries waits for company while the log is busy.",
     )
+    stream_bytes_per_party: int = Field(
+        default=limits.STREAM_BYTES_PER_PARTY_MAX,
+        ge=limits.SEGMENT_BYTES,
+        description="Bytes of attachments that one party may have waiting at this node.",
+    )
 
 
 class Log(_Section):

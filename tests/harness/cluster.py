@@ -191,6 +191,7 @@ class Asked:
     answer: Message | None = None
     error: GatewayCallError | None = None
     attempts: int = 0
+    attachment: str = ""
 
     @property
     def unreached(self) -> bool:
@@ -293,6 +294,7 @@ class Callers:
                 self._method(asked.kind),
                 asked.request,
                 request_id=asked.request_id,
+                attachment=asked.attachment,
                 timeout_s=timeout_s,
             )
         except GatewayCallError as error:

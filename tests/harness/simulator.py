@@ -7,8 +7,8 @@ in between (``tamper``). ``World.agree`` is the oracle of every flow and fault t
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache
@@ -29,7 +29,7 @@ from xbgateway.demo.register import NodeKeys as RegisterKeys
 from xbgateway.demo.register import demo_register
 from xbgateway.exchange import Finished, Submission
 from xbgateway.model.clock import SystemClock, instant
-from xbgateway.model.errors import Fatal, Reason
+from xbgateway.model.errors import Fatal, Reason, Unavailable
 from xbgateway.model.record import Group, Pending
 from xbgateway.policy.engine.port import Engine
 from xbgateway.policy.revision import Revision, load_directory, load_revision
@@ -92,6 +92,24 @@ class SimPeers:
             return False
         return True
 
+    async def fetch(self, peer: str, exchange: str, start: int) -> AsyncGenerator[bytes, None]:
+        self._world.fetches.append(start)
+        sender = self._world.nodes[peer]
+        if not sender.up:
+            raise Unavailable(Reason.PEER_UNREACHABLE, "the sender is down")
+        core = sender.core
+        served = core.attachments.uploads.served(self._node, exchange, start)
+        async with aclosing(served) as segments:
+            async for sealed in self._world.segments(segments):
+                if sender.core is not core or not sender.up:
+                    raise Unavailable(Reason.PEER_UNREACHABLE, "the sender was killed")
+                yield sealed
+
+
+async def _untouched(segments: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async for one in segments:
+        yield one
+
 
 @dataclass
 class SimNode:
@@ -118,12 +136,16 @@ class World:
         engine: Engine = _engine,
         registers: Mapping[str, Callable[[dict[str, Any]], None]] | None = None,
         limits: Mapping[str, Mapping[str, int]] | None = None,
+        **options: Any,
     ) -> None:
         """``registers`` alters what single nodes have in their register; all else is shared.
 
         ``limits`` are values for rows of the table ``thresholds`` at single nodes.
         """
         self.limits = limits or {}
+        self.options = options  # of each core
+        self.fetches: list[int] = []  # from which segment on attachments were asked for
+        self.segments: Callable[[AsyncIterator[bytes]], AsyncIterator[bytes]] = _untouched
         self.lanes, self.memo, self.engine = lanes, memo, engine
         self.clock = clock or SystemClock()
         self.arrived = asyncio.Condition()
@@ -181,6 +203,7 @@ class World:
             lanes=self.lanes,
             timeout_ms=2_000,  # both nodes and the tests beside them share the cores
             memo=self.memo,
+            **self.options,
         )
         if prepare is not None:
             prepare(node.core)

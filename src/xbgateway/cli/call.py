@@ -26,6 +26,7 @@ Descriptors = Annotated[
     Path | None,
     typer.Option(help="Register file whose descriptor sets describe the service.  [default: ours]"),
 ]
+Attachment = Annotated[str, typer.Option(metavar="STREAM", help="An upload that goes along.")]
 RequestId = Annotated[
     str | None, typer.Option(help="UUID; the same one again gives the stored result.")
 ]
@@ -41,6 +42,7 @@ def call(
     scenario: Scenario = "",
     reference: References = None,
     recipient: Recipient = "",
+    attachment: Attachment = "",
     request_id: RequestId = None,
     timeout_s: Annotated[float, typer.Option(help="How long to wait, in seconds.")] = 30.0,
     receipt: Annotated[
@@ -76,6 +78,7 @@ def call(
             request,
             messages.answer_type,
             **said,
+            attachment=attachment,
             request_id=request_id,
             timeout_s=timeout_s,
         )

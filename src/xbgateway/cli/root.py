@@ -18,6 +18,7 @@ from xbgateway.cli import (
     register,
     revision,
     serve,
+    stream,
     submit,
     token,
 )
@@ -44,6 +45,7 @@ for name, group in (
     ("hold", hold.app),
     ("inbox", inbox.app),
     ("dead-letter", dead_letter.app),
+    ("stream", stream.app),
     ("log", log.app),
     ("policy", policy.app),
     ("revision", revision.app),

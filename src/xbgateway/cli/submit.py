@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from xbgateway.cli.call import (
+    Attachment,
     Data,
     Descriptors,
     Method,
@@ -31,6 +32,7 @@ def submit(
     scenario: Scenario = "",
     reference: References = None,
     recipient: Recipient = "",
+    attachment: Attachment = "",
     request_id: RequestId = None,
     time_to_live_s: Annotated[
         int | None,
@@ -57,6 +59,7 @@ def submit(
             scenario=scenario,
             references=reference or (),
             recipient=recipient,
+            attachment=attachment,
             request_id=request_id,
             time_to_live=lives,
         )

@@ -53,6 +53,7 @@ class References:
     recipient: str = ""
     case_id: str = ""
     validate_only: bool = False
+    attachment: str = ""
 
     def metadata(self) -> list[tuple[str, str]]:
         """As metadata pairs."""
@@ -63,6 +64,7 @@ class References:
             ("xb-recipient", self.recipient),
             ("xb-case-id", self.case_id),
             ("xb-validate-only", "true" if self.validate_only else ""),
+            ("xb-attachment", self.attachment),
         ]
         return [(name, value) for name, value in pairs if value]
 
@@ -94,7 +96,7 @@ def open_channel(endpoint: Endpoint, references: References) -> grpc.aio.Channel
         endpoint.address,
         credentials,
         options=options,
-        interceptors=[_FillUnary(fill), _FillStream(fill)],
+        interceptors=[_FillUnary(fill), _FillStream(fill), _FillBoth(fill)],
     )
 
 
@@ -154,3 +156,17 @@ class _FillStream(grpc.aio.UnaryStreamClientInterceptor):
     ) -> AsyncIterator[Any] | Any:
         """Fill the metadata, then go on."""
         return await continuation(await self._fill(client_call_details), request)
+
+
+class _FillBoth(grpc.aio.StreamStreamClientInterceptor):
+    def __init__(self, fill: _Fill) -> None:
+        self._fill = fill
+
+    async def intercept_stream_stream(
+        self,
+        continuation: Callable[[ClientCallDetails, Any], Awaitable[Any]],
+        client_call_details: ClientCallDetails,
+        request_iterator: Any,
+    ) -> AsyncIterator[Any] | Any:
+        """Fill the metadata, then go on."""
+        return await continuation(await self._fill(client_call_details), request_iterator)

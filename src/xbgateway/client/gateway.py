@@ -31,6 +31,7 @@ from xbgateway.client.inbox import DeadLetters, Inbox
 from xbgateway.client.paging import paged
 from xbgateway.client.registers import Registers
 from xbgateway.client.revisions import Revisions
+from xbgateway.client.streams import Streams
 from xbgateway.client.tokens import TokenMint, TokenSource
 
 Request = TypeVar("Request", bound=Message)
@@ -129,6 +130,7 @@ class Gateway:
             self._exchanges, self.operations, self._explained, self._told, self._timeout_s
         )
         self.registers = Registers(own, self._timeout_s, self._explained)
+        self.streams = Streams(own, self._explained, self._told, self._timeout_s)
         return self
 
     async def __aexit__(
@@ -167,16 +169,20 @@ class Gateway:
         references: Sequence[str] = (),
         recipient: str = "",
         case_id: str = "",
+        attachment: str = "",
         request_id: str | None = None,
         timeout_s: float | None = None,
     ) -> tuple[Answer, Receipt]:
         """Call a stub's method over :meth:`channel`, and fetch the receipt of its exchange.
 
+        ``attachment`` is the id of an upload (``streams``) that goes along.
+
         The same ``request_id`` with the same request gives the stored answer; so a caller that
         got an error after the effect (its ``request_id`` is in the error) just asks again. A
         receipt without entries could not be fetched just now: :meth:`receipt` gives it later.
         """
-        said = References(purpose, scenario, references, recipient, case_id).metadata()
+        words = References(purpose, scenario, references, recipient, case_id, attachment=attachment)
+        said = words.metadata()
         sent = dict(submission())
         if request_id is not None:
             sent["xb-request-id"] = request_id
@@ -213,6 +219,7 @@ class Gateway:
         scenario: str,
         references: Sequence[str] = (),
         recipient: str = "",
+        attachment: str = "",
         request_id: str | None = None,
         time_to_live: timedelta | None = None,
         timeout_s: float | None = None,
@@ -224,7 +231,7 @@ class Gateway:
         its answer, by :attr:`exchanges`. The same ``request_id`` with the same request gives the
         same exchange.
         """
-        said = References(purpose, scenario, references, recipient)
+        said = References(purpose, scenario, references, recipient, attachment=attachment)
         asked = _call_request(path, request, said, request_id)
         return await self.exchanges.submit(asked, time_to_live, timeout_s)
 
@@ -238,11 +245,12 @@ class Gateway:
         scenario: str,
         references: Sequence[str] = (),
         recipient: str = "",
+        attachment: str = "",
         request_id: str | None = None,
         timeout_s: float | None = None,
     ) -> tuple[Answer, exchange.Exchange]:
         """The explicit way: ``path`` is ``package.Service/Method``; no provider stub is needed."""
-        said = References(purpose, scenario, references, recipient)
+        said = References(purpose, scenario, references, recipient, attachment=attachment)
         asked = _call_request(path, request, said, request_id)
         answered = await self._explained(
             self._exchanges.Call(asked, timeout=timeout_s or self._timeout_s), asked.request_id
@@ -362,6 +370,7 @@ def _call_request(
         references=said.references,
         recipient=said.recipient,
         validate_only=said.validate_only,
+        attachment=said.attachment,
     )
     asked.sent_at.FromDatetime(datetime.now(UTC))
     return asked

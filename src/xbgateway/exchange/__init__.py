@@ -2,9 +2,11 @@
 
 from .admission import Admission
 from .approvals import Approvals
+from .attachments import Attachments
 from .attention import Attention
 from .calls import Calls
 from .counting import Counting
+from .crossing import Crossing
 from .delivery import Delivery
 from .desk import Desk, HoldView, Officer
 from .duties import Duties
@@ -15,6 +17,7 @@ from .inbound import Inbound
 from .inbox import Inbox
 from .legs import Legs, Peer
 from .lives import Lives
+from .moving import StreamLaw
 from .outbound import Outbound
 from .ports import Mirrored
 from .queue import Queue
@@ -28,15 +31,18 @@ from .room import Room
 from .stages import Finished, Submission
 from .topology import Topology
 from .unsent import Unsent
+from .uploads import Uploads
 from .views import View
 
 __all__ = [
     "Admission",
     "Approvals",
     "Asked",
+    "Attachments",
     "Attention",
     "Calls",
     "Counting",
+    "Crossing",
     "Delivery",
     "Desk",
     "Duties",
@@ -62,8 +68,10 @@ __all__ = [
     "Revisions",
     "Revoking",
     "Room",
+    "StreamLaw",
     "Submission",
     "Topology",
     "Unsent",
+    "Uploads",
     "View",
 ]

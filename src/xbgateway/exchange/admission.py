@@ -147,7 +147,7 @@ class Admission:
         parts = (
             *(submission.party, submission.service, submission.method, submission.purpose),
             *(submission.scenario, "\n".join(submission.references), submission.recipient or ""),
-            submission.case_id or "",
+            *(submission.case_id or "", *filter(None, (submission.attachment,))),
         )
         return keyed_hash(
             self._counting_key, *(part.encode() for part in parts), submission.payload
@@ -381,23 +381,3 @@ def check_request_id(text: str) -> None:
         canonical = False
     if not canonical:
         raise Refused(Reason.REFERENCE_MALFORMED, "request_id is not a UUID", field="request_id")
-
-
-def check_declaration(raw: bytes, expected: Declaration, leg: Leg) -> Declaration:
-    """The declaration of an answer fits the request it answers.
-
-    Raises ``Refused(ENTRY_INVALID)``.
-    """
-    try:
-        declaration = Declaration.decode(raw)
-    except ValueError as error:
-        raise Refused(Reason.ENTRY_INVALID, f"the declaration is malformed: {error}") from error
-    same = ("exchange", "service", "method", "purpose", "scenario", "references", "case_id")
-    crossed = (expected.recipient, expected.sender)
-    if (
-        declaration.leg != leg
-        or (declaration.sender, declaration.recipient) != crossed
-        or any(getattr(declaration, n) != getattr(expected, n) for n in same)
-    ):
-        raise Refused(Reason.ENTRY_INVALID, "the answer's declaration is not of this exchange")
-    return declaration

@@ -184,6 +184,8 @@ def _metadata(opened: Opened) -> list[tuple[str, str]]:
     ]
     if opened.declaration.case_id is not None:
         metadata.append(("xb-case-id", opened.declaration.case_id))
+    if entry.stream is not None:
+        metadata.append(("xb-attachment-bytes", str(entry.stream.stream_bytes)))
     return metadata
 
 

@@ -28,10 +28,10 @@ from xbgateway.model.entry import (
     Refused_,
     Request,
     decode,
-    exchange_named,
     leaf_hex,
 )
 from xbgateway.model.errors import Reason, Refused, Unavailable
+from xbgateway.model.forms import exchange_named
 from xbgateway.model.limits import (
     CONTROL_WAIT_S,
     RECORD_RETRIES_MAX,
@@ -52,6 +52,7 @@ from xbgateway.seal import seal_at_rest
 from .admission import Admission
 from .approvals import Approvals, Said
 from .asking import Ask
+from .crossing import KEY_PART, Crossing, split
 from .decided import Decided
 from .delivery import Delivery
 from .legs import Legs
@@ -79,6 +80,7 @@ class Inbound:
         approvals: Approvals,
         registrar: Registrar,
         room: Room,
+        crossing: Crossing,
     ) -> None:
         self._admission = admission
         self._legs = legs
@@ -91,6 +93,7 @@ class Inbound:
         self._approvals = approvals
         self._registrar = registrar
         self._room = room
+        self._crossing = crossing
 
     async def request(self, pending: Pending) -> None:
         """Act on one mirrored request, from whichever step it stands at."""
@@ -151,8 +154,16 @@ class Inbound:
         decided = await self._allowed(pending, declaration, said, at)  # 3
         if decided is None:
             return None
-        payload = self._legs.open(entry, peer, pending.sealed, now)  # 4
+        opened = self._legs.open(entry, peer, pending.sealed, now)  # 4
+        stream_key, payload = split(entry, opened)
         content = self._admission.check_content(declaration, payload, "request")
+        if entry.stream is not None:  # all of it is here before anything is accepted
+            arrived = await self._crossing.whole(
+                entry, peer, stream_key, lambda: self._allowed_now(pending, declaration, said)
+            )
+            if arrived is None:
+                return None
+            decided, at = arrived, arrived.facts.moment.now
         payload = self._legs.minimise(decided, content).payload
         keep, key = self._approvals.key(pending, entry.exchange, at, decided.until)
         accepted = Accepted(
@@ -172,6 +183,9 @@ class Inbound:
             ),
             *self._legs.evidence(decided, entry.exchange, key),
         ]
+        if stream_key:
+            sealed_key = seal_at_rest(key, KEY_PART.encode(), stream_key)
+            effects.append(KeepPart(entry.exchange, KEY_PART, sealed_key))
         version = decided.facts.standing.register_version
         inbox = self._delivery.calls.inbox(pending, declaration, at, said.last)
         if inbox is not None:  # its provider fetches it: it waits from the moment it is accepted
@@ -181,6 +195,12 @@ class Inbound:
             return None
         await self._responses.record(pending, "accepted", accepted, effects, register=version)  # 5
         return Opened(entry, leaf, declaration, payload, key, said, decided.until)
+
+    async def _allowed_now(
+        self, pending: Pending, declaration: Declaration, said: Said
+    ) -> Decided | None:
+        """Step 3 again, at this moment, while an attachment is on its way."""
+        return await self._allowed(pending, declaration, said, instant(self._clock.now()))
 
     async def _allowed(
         self, pending: Pending, declaration: Declaration, said: Said, at: str

@@ -255,7 +255,7 @@ class Legs:
             raise Refused(
                 Reason.PAYLOAD_TOO_LARGE,
                 f"{len(payload)} bytes are over the inline limit of {INLINE_PAYLOAD_BYTES_MAX};"
-                " larger payloads need streams, which this release does not have",
+                " what is larger goes as an attachment",
             )
         gone = set(drops)
         return Permitted(

@@ -27,7 +27,7 @@ from xbgateway.model.entry import (
     leaf_hex,
 )
 from xbgateway.model.errors import Reason, Refused, Unavailable
-from xbgateway.model.limits import RECORD_RETRIES_MAX
+from xbgateway.model.limits import RECORD_RETRIES_MAX, STREAM_BYTES_PER_S_MIN
 from xbgateway.model.outcome import outcome
 from xbgateway.model.record import (
     AlreadyOpen,
@@ -37,6 +37,7 @@ from xbgateway.model.record import (
     Record,
     Stale,
 )
+from xbgateway.model.stream import TakeStream
 from xbgateway.seal import open_at_rest
 
 from .admission import Admission, check_request_id
@@ -57,6 +58,7 @@ from .stages import (
 )
 from .topology import Topology
 from .unsent import Footing, Unsent
+from .uploads import Attached, Uploads
 
 _BLANK = Sealed("", "", "", 0, "", "", "")
 
@@ -73,6 +75,7 @@ class Outbound:
         clock: Clock,
         flights: Flights,
         unsent: Unsent,
+        uploads: Uploads,
     ) -> None:
         self._admission = admission
         self._legs = legs
@@ -82,6 +85,7 @@ class Outbound:
         self._beginning: dict[tuple[str, str], tuple[bytes, asyncio.Task[Finished | str]]] = {}
         self._flights = flights
         self._unsent = unsent
+        self._uploads = uploads
 
     async def call(self, submission: Submission) -> Finished:
         """Run a submission to its end, or join the run of the same request id.
@@ -147,7 +151,10 @@ class Outbound:
 
     async def go_on(self, admitted: Admitted, footing: Footing | None) -> Finished | str:
         """Steps 2 to 6, of what is new and of what an officer approved; no footing: a dry run."""
-        approved = footing.approved if footing else NOBODY
+        approved, submission = footing.approved if footing else NOBODY, admitted.submission
+        attached: Attached | None = None
+        if submission.attachment:
+            attached = self._uploads.attached(submission.party, submission.attachment)
         for _attempt in range(RECORD_RETRIES_MAX):
             facts, counted = self._admission.facts(admitted)  # 2
             decided = await self._legs.decide(
@@ -158,20 +165,22 @@ class Outbound:
                     return await self._unsent.unsent(admitted, decided, footing)
                 await self._legs.peers[admitted.peer].heard()
                 permitted = self._legs.minimise(decided, admitted.content)  # 4
-                return await self._send(admitted, decided, permitted, counted, footing)  # 5, 6
+                sent = (admitted, decided, permitted, (*counted, *_taken(admitted, attached)))
+                return await self._send(*sent, footing, attached)  # 5, 6
             except Stale:
                 admitted = replace(admitted, now=self._clock.now())
         raise Unavailable(
             Reason.FACTS_UNSTABLE, "the facts kept changing while the transfer was decided"
         )
 
-    async def _send(
+    async def _send(  # noqa: PLR0917 - one value of each step before
         self,
         admitted: Admitted,
         decided: Decided,
         permitted: Permitted,
         counted: tuple[Effect, ...],
         footing: Footing,
+        attached: Attached | None,
     ) -> str:
         """Steps 5 and 6: from here on the exchange is accepted and cannot be lost."""
         submission, moment = admitted.submission, decided.facts.moment
@@ -185,12 +194,17 @@ class Outbound:
             method=submission.method,
             purpose=submission.purpose,
             control=self._ledger.size(self._topology.control_out(admitted.peer)),
-            not_after=instant(admitted.now + timedelta(seconds=admitted.lives_s)),
+            not_after=instant(admitted.now + timedelta(seconds=_term_s(admitted, attached))),
             sealed=_BLANK,
             verdict=decided.verdict,
+            stream=attached.stream if attached else None,
         )
         entry, beside = self._legs.seal(
-            draft, admitted.peer, declaration.encode(), permitted.payload, admitted.now
+            draft,
+            admitted.peer,
+            declaration.encode(),
+            (attached.key if attached else b"") + permitted.payload,
+            admitted.now,
         )
         raw = entry.encode()
         flight = Flight(
@@ -272,6 +286,16 @@ class Outbound:
         if row is None or sealed is None:
             return None
         return unpack_finished(open_at_rest(self._legs.unwrap(row[2]), b"result", sealed))
+
+
+def _term_s(admitted: Admitted, attached: Attached | None) -> float:
+    """How long the receiver may act: longer by what the attachment takes on the slowest line."""
+    size_bytes = attached.stream.stream_bytes if attached else 0
+    return admitted.lives_s + size_bytes / STREAM_BYTES_PER_S_MIN
+
+
+def _taken(admitted: Admitted, attached: Attached | None) -> tuple[Effect, ...]:
+    return (TakeStream(attached.id, admitted.exchange),) if attached else ()
 
 
 def _declared(

@@ -1,11 +1,12 @@
 """What the paths need from rooms beside them. Adapters fit these; they do not import them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from xbgateway.model.outcome import Placed, Position
 from xbgateway.model.record import HoldRow, HoldState, KeepChange, Pending, Record
+from xbgateway.model.stream import StreamRow
 
 
 class Records(Protocol):
@@ -99,6 +100,55 @@ class Records(Protocol):
 
     def subjects_due(self, kind: str, before: str) -> bool:
         """Whether a kind has subjects that were last counted before a local day."""
+
+
+class StreamRows(Protocol):
+    """Read-only questions about attachments."""
+
+    def row(self, stream_id: str) -> StreamRow | None:
+        """An attachment by its own id: of its upload, or of the exchange that it came in with."""
+
+    def sent_with(self, exchange: str) -> StreamRow | None:
+        """The upload that an exchange of a party here took along."""
+
+    def every(self) -> list[StreamRow]:
+        """All of them, oldest first."""
+
+
+class StoredSegments(Protocol):
+    """The sealed segments of one attachment, open for appending. Blocks."""
+
+    @property
+    def count(self) -> int:
+        """Segments that are durable."""
+
+    def root(self) -> str:
+        """Root of the tree over them, hex."""
+
+    def append(self, sealed: Sequence[bytes]) -> None:
+        """Make segments durable, in order."""
+
+    def close(self) -> None:
+        """Let go of it."""
+
+
+class SegmentStore(Protocol):
+    """Where sealed segments rest, by the id of their attachment. Blocks."""
+
+    def open(self, name: str) -> StoredSegments:
+        """Of one attachment, where they left off."""
+
+    def held(self, name: str) -> int:
+        """How many segments are durable."""
+
+    def segments(self, name: str, start: int, count: int) -> Iterable[bytes]:
+        """So many segments from one on."""
+
+    def erase(self, name: str) -> None:
+        """Take away what is there of it."""
+
+    def names(self) -> set[str]:
+        """Of what there are segments."""
 
 
 class Ledger(Protocol):
@@ -219,3 +269,9 @@ class Peers(Protocol):
 
     async def control_reached(self, node: str, size: int, timeout_s: float) -> bool:
         """Wait until the mirror of the node's control lane has ``size`` entries."""
+
+    def fetch(self, peer: str, exchange: str, start: int) -> AsyncGenerator[bytes, None]:
+        """Sealed segments of an exchange's attachment, from its sender's node, from one on.
+
+        Raises ``Unavailable`` where the line breaks, ``Refused`` where the sender says no.
+        """

@@ -23,6 +23,7 @@ from xbgateway.model.entry import (
     leaf_hex,
 )
 from xbgateway.model.errors import Reason, Refused, Unavailable
+from xbgateway.model.facts import Leg
 from xbgateway.model.limits import RECORD_RETRIES_MAX
 from xbgateway.model.outcome import Outcome, outcome
 from xbgateway.model.record import (
@@ -38,7 +39,7 @@ from xbgateway.model.record import (
 )
 from xbgateway.seal import seal_at_rest
 
-from .admission import Admission, check_declaration
+from .admission import Admission
 from .asking import approved, informed, notice
 from .decided import Decided, refuse_unless_allowed
 from .failures import unpack_error
@@ -173,7 +174,7 @@ class Replies:
         decided: Decided | None = None
         try:
             pending = await self._legs.with_payload(self._peers, entry, pending)
-            declaration = check_declaration(pending.declaration, flight.declaration, "answer")
+            declaration = _checked_declaration(pending.declaration, flight.declaration, "answer")
             standing = flight.answer_standing or self._admission.standing(
                 flight.declaration, "answer"
             )
@@ -334,3 +335,23 @@ def _unknown(flight: Flight, now: str) -> DeliveryRow:
         unsure=True,
         reason=Reason.EXCHANGE_UNKNOWN_EFFECT,
     )
+
+
+def _checked_declaration(raw: bytes, expected: Declaration, leg: Leg) -> Declaration:
+    """The declaration of an answer fits the request it answers.
+
+    Raises ``Refused(ENTRY_INVALID)``.
+    """
+    try:
+        declaration = Declaration.decode(raw)
+    except ValueError as error:
+        raise Refused(Reason.ENTRY_INVALID, f"the declaration is malformed: {error}") from error
+    same = ("exchange", "service", "method", "purpose", "scenario", "references", "case_id")
+    crossed = (expected.recipient, expected.sender)
+    if (
+        declaration.leg != leg
+        or (declaration.sender, declaration.recipient) != crossed
+        or any(getattr(declaration, n) != getattr(expected, n) for n in same)
+    ):
+        raise Refused(Reason.ENTRY_INVALID, "the answer's declaration is not of this exchange")
+    return declaration

@@ -38,6 +38,7 @@ class Submission:
     sent_at: str
     tls: str
     validate_only: bool = False
+    attachment: str = ""  # id of an upload of the party's
     # Seconds that the other side may take to begin it; None: its caller waits, 0: as its provider
     # allows. Not part of what makes two submissions the same: the first one's counts.
     lives_s: int | None = None

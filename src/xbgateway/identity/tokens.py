@@ -10,6 +10,7 @@ import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Literal
 
 import jwt
@@ -131,6 +132,15 @@ class TokenVerifier:
                 if self._keys.setdefault((party, key.kid), key) is not key:
                     raise Fatal(Reason.CONFIG_INVALID, "A party has two keys of one kid.")
         self._verified: dict[bytes, _Verified] = {}
+
+    @classmethod
+    def of_files(cls, files: Mapping[str, Sequence[Path]], audience: str) -> "TokenVerifier":
+        """The keys that sign tokens, by party. A file is PEM; its key id is the file's stem."""
+        issuers = {
+            party: [TokenKey.from_pem(path.stem, path.read_bytes()) for path in paths]
+            for party, paths in files.items()
+        }
+        return cls(issuers, audience)
 
     def verify(self, token: str | None, thumbprint: str | None, now: datetime) -> Caller:
         """Who the token speaks for, at ``now`` (aware UTC), over a channel of that thumbprint.

@@ -4,6 +4,7 @@ from .backends import Backends
 from .channels import PeerChannels
 from .mirror import Mirrors
 from .peers import LinkPeers
+from .segments import Segments
 from .writer import Writers
 
-__all__ = ["Backends", "LinkPeers", "Mirrors", "PeerChannels", "Writers"]
+__all__ = ["Backends", "LinkPeers", "Mirrors", "PeerChannels", "Segments", "Writers"]

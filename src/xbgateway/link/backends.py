@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import grpc
 import grpc.aio
@@ -19,6 +20,26 @@ _BROKEN = frozenset(
         grpc.StatusCode.CANCELLED,
     }
 )
+
+
+class Service(Protocol):
+    """Where a service is, as the settings say it."""
+
+    @property
+    def address(self) -> str:
+        """Host and port."""
+
+    @property
+    def server_name(self) -> str | None:
+        """Name in its certificate, where it is not the host."""
+
+
+def targets(services: Mapping[str, Service], trust_domain: str) -> dict[str, Target]:
+    """The targets of services of this side, by full service name."""
+    return {
+        name: Target(one.address, trust_domain, one.server_name or one.address.rpartition(":")[0])
+        for name, one in services.items()
+    }
 
 
 class Backends:

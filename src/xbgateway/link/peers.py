@@ -1,10 +1,11 @@
-"""What the paths ask of the link: payloads that did not come, and control lanes that are behind."""
+"""What the paths ask of the link: what did not come, control lanes that are behind, segments."""
 
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 
 from xbgateway.model.record import Pending
 
 from .mirror import Mirrors
+from .segments import Segments
 
 
 class LinkPeers:
@@ -12,6 +13,7 @@ class LinkPeers:
 
     def __init__(self) -> None:
         self.mirrors: Mirrors | None = None
+        self.segments: Segments | None = None
         self.control_in: Callable[[str], str] | None = None  # origin of a peer's control lane
 
     async def want(self, pending: Pending) -> Pending | None:
@@ -24,3 +26,8 @@ class LinkPeers:
         assert self.mirrors is not None
         assert self.control_in is not None
         return await self.mirrors.reached(self.control_in(node), size, timeout_s)
+
+    def fetch(self, peer: str, exchange: str, start: int) -> AsyncGenerator[bytes, None]:
+        """Sealed segments of an attachment from its sender's node."""
+        assert self.segments is not None
+        return self.segments.fetch(peer, exchange, start)

@@ -15,9 +15,10 @@ from typing import Any, ClassVar, Literal, get_args
 import orjson
 
 from .errors import Reason, Refused
-from .forms import UUID, Part, Shape, matches, shape_of
+from .forms import Part, Shape, shape_of
 from .limits import ENTRY_BYTES_MAX
 from .quick import quick
+from .stream import Stream
 
 VERSION = 1
 
@@ -107,6 +108,7 @@ class Request(_Entry):
     not_after: str
     sealed: Sealed
     verdict: Verdict
+    stream: Stream | None = None  # the manifest of its attachment
 
 
 @quick
@@ -302,7 +304,7 @@ _WORDS: dict[tuple[Kind, str], tuple[str, ...]] = {
     (Kind.APPROVAL, "approved"): ("yes", "no"),
 }
 _CARRYING = ("answered", "failed")
-_PARTS = (Part("sealed", Sealed), Part("verdict", Verdict))
+_PARTS = (Part("sealed", Sealed), Part("verdict", Verdict), Part("stream", Stream))
 _SHAPES: dict[str, Shape] = {
     c.kind.value: shape_of(c, _PARTS, {n: w for (kind, n), w in _WORDS.items() if kind is c.kind})
     for c in get_args(Entry)
@@ -349,16 +351,6 @@ def decode(raw: bytes) -> Entry:
     if _encode(body) != raw:
         raise Refused(Reason.ENTRY_INVALID, "entry is not in canonical form")
     return _build(shape, body)
-
-
-def exchange_named(raw: bytes) -> str | None:
-    """The exchange that something unreadable seems to be of, so that it can be refused by name."""
-    try:
-        body = orjson.loads(raw)
-    except ValueError:
-        return None
-    exchange = body.get("exchange") if isinstance(body, dict) else None
-    return exchange if matches(UUID)(exchange) else None
 
 
 def _build(shape: Shape, body: dict[str, Any]) -> Entry:

@@ -11,6 +11,8 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
+import orjson
+
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _INSTANT = re.compile(r"[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(:[0-9]{2}){2}(\.[0-9]{3})?Z")
@@ -58,6 +60,8 @@ CHECKS: dict[str, Check] = {
     "size": is_count,
     "count": is_count,
     "sealed_bytes": is_count,
+    "stream_bytes": is_count,
+    "stream_segments": is_count,
     "rules": _names,
     "retires": _names,
     "public_key": matches(_TEXT),
@@ -65,7 +69,7 @@ CHECKS: dict[str, Check] = {
         (
             *("request", "answer", "hold", "facts", "input", "decision", "revision", "root"),
             *("declaration", "commitment", "sealed", "wrap", "version", "previous", "source"),
-            "change",
+            *("change", "stream_root"),
         ),
         _one_digest,
     ),
@@ -122,3 +126,13 @@ def _read_before(_value: Any) -> bool:
 
 def _one_of(allowed: tuple[str, ...]) -> Check:
     return lambda value: value in allowed
+
+
+def exchange_named(raw: bytes) -> str | None:
+    """The exchange that something unreadable seems to be of, so that it can be refused by name."""
+    try:
+        body = orjson.loads(raw)
+    except ValueError:
+        return None
+    exchange = body.get("exchange") if isinstance(body, dict) else None
+    return exchange if matches(UUID)(exchange) else None

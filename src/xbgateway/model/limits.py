@@ -10,6 +10,24 @@ RECEIVE_BYTES_MAX = 2 * MESSAGE_BYTES_MAX
 PAGE_BYTES_MAX = 2 * 1024 * 1024
 # A payload that travels inside a link group; larger ones need streams.
 INLINE_PAYLOAD_BYTES_MAX = 1024 * 1024
+# One segment of an attachment, before it is sealed: large enough that its costs do not show, and a
+# quarter of a gRPC message.
+SEGMENT_BYTES = 1024 * 1024
+# Segments that are written and synced at once, and as many are on their way meanwhile: what an
+# attachment under way holds of memory, whatever its size.
+SEGMENTS_AT_ONCE_MAX = 8
+# The largest attachment: at the slowest pace below it crosses while its sealing key is kept.
+STREAM_BYTES_MAX = 1024 * 1024 * SEGMENT_BYTES
+# A slower line does not count as working: it sets how long an exchange with an attachment may take.
+STREAM_BYTES_PER_S_MIN = SEGMENT_BYTES
+# Attachments of one party that wait at a node; its disk is what bounds it, so it is a setting.
+STREAM_BYTES_PER_PARTY_MAX = 64 * 1024 * SEGMENT_BYTES
+# An upload that no exchange took along is forgotten after a week.
+STREAM_UNTAKEN_DAYS = 7
+# How often law is asked again while an attachment moves: what was revoked stops within it.
+STREAM_ASKED_EVERY_S = 1.0
+# Uploads and downloads under way per node: each holds two times eight segments at most.
+STREAMS_OPEN_MAX = 32
 # tlog-tiles entry bundles carry a 16-bit length.
 ENTRY_BYTES_MAX = 65_535
 # A group closes at 256 entries (one full tile) or 2 MiB, so a group with one more inline payload

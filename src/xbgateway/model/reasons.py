@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from .errors import Explanation, Reason
 from .reasons_delivery import DELIVERY
 from .reasons_inside import LINK, NODE
+from .reasons_streams import STREAMS
 
 _R = Reason
 
@@ -379,6 +380,7 @@ GROUPS: Mapping[str, Mapping[Reason, Explanation]] = {
     "What the law says": _LAW,
     "What happened to an accepted exchange": _ACCEPTED,
     "Deliveries that wait": DELIVERY,
+    "Attachments": STREAMS,
     "Logs and the peer link": LINK,
     "The node itself": NODE,
 }

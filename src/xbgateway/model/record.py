@@ -14,6 +14,7 @@ from .entry import Entry
 from .outcome import Position
 from .proposal import DecideProposal, KeepProposal, UseRevision
 from .quick import quick
+from .stream import StreamEffect
 
 # The step of a pending row that this node has nothing left to do for: the row goes.
 DONE: Final = None
@@ -304,6 +305,7 @@ Effect = (
     | KeepUntil
     | DutyEffect
     | DeliveryEffect
+    | StreamEffect
     | DropPart
     | KeepHold
     | MoveHold

@@ -17,10 +17,19 @@ from xbgateway.seal.messages import (
     seal,
 )
 from xbgateway.seal.rest import RestKey, open_at_rest, seal_at_rest
+from xbgateway.seal.segments import (
+    SEALED_SEGMENT_BYTES,
+    SEGMENT_OVERHEAD_BYTES,
+    SegmentOpener,
+    SegmentSealer,
+    new_stream_key,
+)
 from xbgateway.seal.suite import SUITE, digest, keyed_hash
 
 __all__ = [
     "OVERHEAD_BYTES",
+    "SEALED_SEGMENT_BYTES",
+    "SEGMENT_OVERHEAD_BYTES",
     "SUITE",
     "WRAP_BYTES",
     "Epoch",
@@ -30,6 +39,8 @@ __all__ = [
     "RestKey",
     "SealingKey",
     "SealingKeyRing",
+    "SegmentOpener",
+    "SegmentSealer",
     "SendingEpochs",
     "commitment",
     "digest",
@@ -37,6 +48,7 @@ __all__ = [
     "key_id_of",
     "keyed_hash",
     "message_key",
+    "new_stream_key",
     "open_at_rest",
     "open_sealed",
     "random_bytes",

@@ -23,6 +23,7 @@ class Work(StrEnum):
     TAIL = "tail"
     WATCH = "watch"
     PULL = "pull"
+    STREAM = "stream"
     FREE = "free"
 
 
@@ -32,6 +33,7 @@ LIMITS: Mapping[Work, int] = {
     Work.TAIL: limits.TAILS_OPEN_MAX,
     Work.WATCH: limits.WATCHES_OPEN_MAX,
     Work.PULL: limits.PULLS_OPEN_MAX,
+    Work.STREAM: limits.STREAMS_OPEN_MAX,
 }
 
 

@@ -5,12 +5,13 @@ transfer and writes nothing: :class:`Path` does.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
 from xbgateway.exchange.asking import HoldDecision
+from xbgateway.exchange.attachments import StreamView
 from xbgateway.exchange.attention import Found, Item
 from xbgateway.exchange.desk import HoldView, Officer
 from xbgateway.exchange.inbox import Handed
@@ -209,6 +210,40 @@ class Attention(Protocol):
 
     async def close(self, party: str, exchange: str, officer: str, note: str) -> Item:
         """Raises as :meth:`resolve`."""
+
+
+class Uploads(Protocol):
+    """Attachments that parties of this node hand in."""
+
+    def upload(
+        self, party: str, stream_id: str, size_bytes: int, segments: AsyncIterator[bytes]
+    ) -> AsyncGenerator[int, None]:
+        """Take segments; yields how many are durable."""
+
+
+class Incoming(Protocol):
+    """Attachments that came in for parties of this node."""
+
+    def download(self, party: str, exchange: str, start: int) -> AsyncGenerator[bytes, None]:
+        """Segments from one on."""
+
+
+class Streams(Protocol):
+    """Attachments of this node's parties."""
+
+    @property
+    def uploads(self) -> Uploads:
+        """Those that are handed in."""
+
+    @property
+    def crossing(self) -> Incoming:
+        """Those that come in."""
+
+    def get(self, party: str, stream_id: str) -> StreamView:
+        """Raises ``Refused(STREAM_UNKNOWN)``."""
+
+    async def delete(self, party: str, stream_id: str) -> None:
+        """Raises as :meth:`get`, and ``EXCHANGE_PENDING``."""
 
 
 class LogView(Protocol):

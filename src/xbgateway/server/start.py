@@ -28,6 +28,7 @@ from xbgateway.api.inbox.v1 import inbox_pb2, inbox_pb2_grpc
 from xbgateway.api.log.v1 import log_pb2, log_pb2_grpc
 from xbgateway.api.policy.v1 import policy_pb2, policy_pb2_grpc
 from xbgateway.api.register.v1 import register_pb2, register_pb2_grpc
+from xbgateway.api.stream.v1 import stream_pb2, stream_pb2_grpc
 from xbgateway.model import limits
 from xbgateway.model.errors import Fatal, GatewayError, Reason
 from xbgateway.register import Catalogue
@@ -56,11 +57,13 @@ from .ports import (
     Path,
     PolicyDesk,
     Registers,
+    Streams,
 )
 from .proxy import Proxy
 from .reflection import Reflection
 from .refusals import Refusals
 from .register_service import RegisterService
+from .stream_service import StreamService
 
 _log = structlog.get_logger("xbgateway.server")
 
@@ -80,8 +83,12 @@ _POLICY = policy_pb2.DESCRIPTOR.services_by_name["PolicyService"]
 _HOLDS = holds_pb2.DESCRIPTOR.services_by_name["HoldService"]
 _INBOX = inbox_pb2.DESCRIPTOR.services_by_name["InboxService"]
 _DEAD_LETTERS = inbox_pb2.DESCRIPTOR.services_by_name["DeadLetterService"]
+_STREAMS = stream_pb2.DESCRIPTOR.services_by_name["StreamService"]
 _OPERATIONS = operations_pb2.DESCRIPTOR.services_by_name["Operations"]
-_OWN = (*(_EXCHANGE, _LOG, _DUTY, _REGISTER, _HOLDS, _INBOX, _DEAD_LETTERS, _POLICY, _OPERATIONS),)
+_OWN = (
+    *(_EXCHANGE, _LOG, _DUTY, _REGISTER, _HOLDS, _INBOX, _DEAD_LETTERS, _POLICY, _OPERATIONS),
+    _STREAMS,
+)
 _SERVICES = tuple(service.full_name for service in _OWN)
 _OPTIONS = (
     # A second process on the same port fails loudly instead of taking half the calls (pitfall 1).
@@ -111,6 +118,8 @@ def _works() -> dict[str, Work]:
     works[f"/{_EXCHANGE.full_name}/WatchExchange"] = Work.WATCH
     works[f"/{_LOG.full_name}/TailEntries"] = Work.TAIL
     works[f"/{_INBOX.full_name}/Pull"] = Work.PULL
+    for name in ("Upload", "Download"):
+        works[f"/{_STREAMS.full_name}/{name}"] = Work.STREAM
     return works
 
 
@@ -154,6 +163,7 @@ class Server:
         desk: Desk,
         inbox: Inbox,
         attention: Attention,
+        streams: Streams,
         logs: Logs,
         duties: DutyPath,
         registers: Registers,
@@ -187,6 +197,8 @@ class Server:
         inbox_pb2_grpc.add_InboxServiceServicer_to_server(messages, self._clients)
         letters = DeadLetterService(identities, attention, pages)
         inbox_pb2_grpc.add_DeadLetterServiceServicer_to_server(letters, self._clients)
+        attachments = StreamService(identities, streams, self._draining)
+        stream_pb2_grpc.add_StreamServiceServicer_to_server(attachments, self._clients)
         operations = Operations(identities, path, pages, options.errors_page)
         add_operations(operations, self._clients)
         entries = LogService(identities, path, logs, self._draining)

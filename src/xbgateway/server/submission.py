@@ -18,6 +18,7 @@ _PREFIX = "xb-"
 _REQUIRED = ("purpose", "scenario", "sent-at")
 _KEYS = frozenset(
     {"request-id", *_REQUIRED, "references", "recipient", "validate-only", "case-id", "language"}
+    | {"attachment"}
 )
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _NAME = re.compile(rf"[!-+\--~]{{1,{limits.NAME_CHARS_MAX}}}", re.ASCII)  # printable, no comma
@@ -87,7 +88,14 @@ def submission(
         sent_at=_sent_at(words["sent-at"]),
         tls=caller.tls,
         validate_only=_FLAGS[flag],
+        attachment=_attachment(words.get("attachment", "")),
     )
+
+
+def _attachment(text: str) -> str:
+    if text and not _UUID.fullmatch(text.lower()):
+        raise _malformed("attachment", "is not a UUID")
+    return text.lower()
 
 
 def _name(words: Mapping[str, str], field: str) -> str:

@@ -12,12 +12,14 @@ from xbgateway.model.reasons import CATALOGUE
 
 from .texts_delivery import DELIVERY_TEXTS
 from .texts_officers import OFFICERS
+from .texts_streams import STREAM_TEXTS
 
 LANGUAGES = ("zh-Hant", "zh-Hans", "pt", "en")
 _R = Reason
 
 _TEXTS: Mapping[Reason, tuple[str, str, str]] = {
     **DELIVERY_TEXTS,
+    **STREAM_TEXTS,
     _R.CERTIFICATE_REJECTED: (
         "用戶端證書未能通過其信任域根證書的驗證。",
         "客户端证书未能通过其信任域根证书的验证。",

@@ -28,6 +28,7 @@ def words_of(request: wire.CallRequest) -> dict[str, str]:
         "references": ",".join(request.references),
         "recipient": request.recipient,
         "validate-only": "true" if request.validate_only else "false",
+        "attachment": request.attachment,
     }
     if request.HasField("sent_at"):
         try:

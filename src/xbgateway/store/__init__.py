@@ -10,7 +10,9 @@ from .lock import StoreLock
 from .logbook import Logbook
 from .opening import LogSpec
 from .proposals import ProposalRows
+from .segments import SegmentFiles
 from .sqlite import SqliteStore
+from .streams import StreamRows
 
 __all__ = [
     "DeliveryRows",
@@ -18,6 +20,8 @@ __all__ = [
     "LogSpec",
     "Logbook",
     "ProposalRows",
+    "SegmentFiles",
     "SqliteStore",
     "StoreLock",
+    "StreamRows",
 ]

@@ -33,8 +33,9 @@ from xbgateway.model.record import (
     ReleaseBeside,
     Stale,
 )
+from xbgateway.model.stream import CompleteStream, DropStream, OpenStream, TakeStream
 
-from . import deliveries, duties, proposals, subjects
+from . import deliveries, duties, proposals, streams, subjects
 from .logs import Later
 from .schema import INDEX_BITS, exchange_key
 
@@ -101,6 +102,8 @@ _CHECKS: dict[type[Any], Callable[[apsw.Connection, Any, str], None]] = {
     ConfirmDuty: lambda connection, said, _: duties.check(connection, said),
     DecideProposal: lambda connection, said, _: proposals.check_decided(connection, said),
     PutDelivery: lambda connection, put, _: deliveries.check(connection, put),
+    OpenStream: lambda connection, opened, _: streams.check_open(connection, opened),
+    TakeStream: lambda connection, take, _: streams.check_take(connection, take),
 }
 
 
@@ -242,6 +245,10 @@ _WRITES: dict[type[Any], Callable[[apsw.Connection, Any], None]] = {
     PutDelivery: deliveries.apply,
     DropDelivery: deliveries.apply,
     ForgetDeliveries: deliveries.apply,
+    OpenStream: streams.apply,
+    CompleteStream: streams.apply,
+    TakeStream: streams.apply,
+    DropStream: streams.apply,
 }
 
 

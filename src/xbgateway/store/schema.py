@@ -260,6 +260,22 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX deliveries_count ON deliveries (service, state, at)
         WHERE state IN ('waiting', 'calling', 'dead', 'unknown');
     """,
+    # Attachments whose sealed segments rest in files beside the store.
+    """
+    CREATE TABLE streams (
+        id BLOB PRIMARY KEY,          -- of the upload; where it came in, of the exchange
+        party TEXT NOT NULL,          -- of this node: whose it is
+        size_bytes INTEGER NOT NULL,
+        at TEXT NOT NULL,
+        until TEXT NOT NULL,          -- an upload that no exchange took along until then goes
+        key BLOB NOT NULL,            -- its own, wrapped; empty where it came in
+        exchange BLOB,                -- that took it along
+        root BLOB,                    -- of the tree over the sealed segments, once all are here
+        segments INTEGER
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX streams_exchange ON streams (exchange) WHERE exchange IS NOT NULL;
+    CREATE INDEX streams_party ON streams (party);
+    """,
 )
 
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from xbgateway.model import entry as e
 from xbgateway.model.clock import instant
 from xbgateway.model.outcome import Placed, Position
+from xbgateway.model.stream import Stream
 
 digests = st.binary(min_size=32, max_size=32).map(bytes.hex)
 uuids = st.uuids(version=None).map(str)
@@ -16,6 +17,7 @@ lists = st.lists(names, max_size=3).map(tuple)
 counts = st.integers(0, 2**53 - 1)
 instants = st.datetimes().map(instant)
 verdicts = st.builds(e.Verdict, digests, digests, digests, digests)
+streams = st.builds(Stream, digests, counts, counts)
 sealeds = st.builds(e.Sealed, digests, digests, digests, counts, names, names, digests)
 
 
@@ -25,7 +27,7 @@ def _maybe(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 requests = st.builds(
     e.Request, instants, uuids, names, names, names, names, names, counts, instants, sealeds,
-    verdicts,
+    verdicts, _maybe(streams),
 )  # fmt: skip
 accepted = st.builds(e.Accepted, instants, uuids, digests, counts, verdicts)
 refused = st.builds(

@@ -9,6 +9,7 @@ import pytest
 
 from xbgateway.model import entry as e
 from xbgateway.model.errors import Reason, Refused
+from xbgateway.model.forms import exchange_named
 from xbgateway.model.outcome import TERMINAL, Outcome
 
 PAGE = (Path(__file__).parents[3] / "docs" / "spec" / "entry.md").read_text(encoding="utf-8")
@@ -20,7 +21,6 @@ ROWS = {
     and re.fullmatch(r"`\w+`", row[1:2][0] if row[1:2] else "")
     and len(row) == 6
 }
-GROUPS = {"sealed", "verdict"}
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
@@ -84,6 +84,6 @@ def test_an_entry_of_tomorrow_is_not_garbage() -> None:
 
 def test_the_exchange_of_something_unreadable() -> None:
     example = EXAMPLES[0].replace('"v":1', '"v":2').encode()
-    assert e.exchange_named(example) == e.decode(EXAMPLES[0].encode()).exchange  # type: ignore[union-attr]
+    assert exchange_named(example) == e.decode(EXAMPLES[0].encode()).exchange  # type: ignore[union-attr]
     for raw in (b"", b"[]", b'{"exchange":1}', b'{"exchange":"x"}', b"[" * 50_000):
-        assert e.exchange_named(raw) is None
+        assert exchange_named(raw) is None

@@ -223,6 +223,7 @@ async def serving(
     desk: Any = core.gateway.desk if core else None  # without one nobody here is an officer
     inbox: Any = core.inbox if core else None  # and nobody a provider
     attention: Any = core.attention if core else None
+    streams: Any = core.attachments if core else None
     server = Server(
         ServerOptions(**{"clients_address": "127.0.0.1:0", **peers, **options}),
         credentials=credentials,
@@ -231,6 +232,7 @@ async def serving(
         desk=desk,
         inbox=inbox,
         attention=attention,
+        streams=streams,
         logs=logs,
         duties=duties,
         registers=book,

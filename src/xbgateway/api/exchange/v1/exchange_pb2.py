@@ -27,7 +27,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(xbgateway/api/exchange/v1/exchange.proto\x12\x19xbgateway.api.exchange.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x85\x02\n\x0b\x43\x61llRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07service\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x06method\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0f\n\x07payload\x18\x04 \x01(\x0c\x12\x15\n\x07purpose\x18\x05 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\x08scenario\x18\x06 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\nreferences\x18\x07 \x03(\t\x12\x11\n\trecipient\x18\x08 \x01(\t\x12\x31\n\x07sent_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x02\x12\x15\n\rvalidate_only\x18\n \x01(\x08\"|\n\rSubmitRequest\x12:\n\x04\x63\x61ll\x18\x01 \x01(\x0b\x32&.xbgateway.api.exchange.v1.CallRequestB\x04\xe2\x41\x01\x02\x12/\n\x0ctime_to_live\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x8d\x01\n\x0c\x43\x61llResponse\x12\x0f\n\x07payload\x18\x01 \x01(\x0c\x12\x35\n\x08\x65xchange\x18\x02 \x01(\x0b\x32#.xbgateway.api.exchange.v1.Exchange\x12\x35\n\x08\x64\x65\x63ision\x18\x03 \x01(\x0b\x32#.xbgateway.api.exchange.v1.Decision\"\xfb\x03\n\x08\x45xchange\x12\x13\n\x0b\x65xchange_id\x18\x01 \x01(\t\x12\x33\n\x07outcome\x18\x02 \x01(\x0e\x32\".xbgateway.api.exchange.v1.Outcome\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0e\n\x06sender\x18\x04 \x01(\t\x12\x11\n\trecipient\x18\x05 \x01(\t\x12\x0f\n\x07service\x18\x06 \x01(\t\x12\x0e\n\x06method\x18\x07 \x01(\t\x12\x0f\n\x07purpose\x18\x08 \x01(\t\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x39\n\x07\x65ntries\x18\n \x03(\x0b\x32(.xbgateway.api.exchange.v1.EntryPosition\x12\x16\n\x0e\x64ropped_fields\x18\x0b \x03(\t\x12\x15\n\rmasked_fields\x18\x0c \x03(\t\x12\x36\n\x07\x61nswers\x18\r \x03(\x0b\x32%.xbgateway.api.exchange.v1.HoldAnswer\x12.\n\x05rungs\x18\x0e \x03(\x0b\x32\x1f.xbgateway.api.exchange.v1.Rung\x12/\n\x0b\x65xpire_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x10 \x01(\t\"\x9c\x01\n\x04Rung\x12\x31\n\x04kind\x18\x01 \x01(\x0e\x32#.xbgateway.api.exchange.v1.RungKind\x12\x37\n\x05\x65ntry\x18\x02 \x01(\x0b\x32(.xbgateway.api.exchange.v1.EntryPosition\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"|\n\nHoldAnswer\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x10\n\x08\x61pproved\x18\x02 \x01(\x08\x12\x0f\n\x07officer\x18\x03 \x01(\t\x12\x0c\n\x04note\x18\x04 \x01(\t\x12/\n\x0b\x64\x65\x63ide_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"<\n\rEntryPosition\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0e\n\x06origin\x18\x02 \x01(\t\x12\r\n\x05index\x18\x03 \x01(\x03\"\x92\x01\n\x08\x44\x65\x63ision\x12\x0f\n\x07verdict\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\t\x12\x34\n\x08\x66indings\x18\x03 \x03(\x0b\x32\".xbgateway.api.exchange.v1.Finding\x12\x16\n\x0e\x64ropped_fields\x18\x04 \x03(\t\x12\x15\n\rmasked_fields\x18\x05 \x03(\t\"\xa1\x01\n\x07\x46inding\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12\x0f\n\x07\x61rticle\x18\x02 \x01(\t\x12:\n\x04text\x18\x03 \x03(\x0b\x32,.xbgateway.api.exchange.v1.Finding.TextEntry\x12\x0e\n\x06\x65\x66\x66\x65\x63t\x18\x04 \x01(\t\x1a+\n\tTextEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"/\n\x12GetExchangeRequest\x12\x19\n\x0b\x65xchange_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"?\n\x14WatchExchangeRequest\x12\x19\n\x0b\x65xchange_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"=\n\x14ListExchangesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"h\n\x15ListExchangesResponse\x12\x36\n\texchanges\x18\x01 \x03(\x0b\x32#.xbgateway.api.exchange.v1.Exchange\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\".\n\x11GetReceiptRequest\x12\x19\n\x0b\x65xchange_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"W\n\x07Receipt\x12\x13\n\x0b\x65xchange_id\x18\x01 \x01(\t\x12\x37\n\x07\x65ntries\x18\x02 \x03(\x0b\x32&.xbgateway.api.exchange.v1.ProvenEntry\"J\n\x0bProvenEntry\x12\r\n\x05\x65ntry\x18\x01 \x01(\x0c\x12\r\n\x05proof\x18\x02 \x01(\x0c\x12\x0e\n\x06origin\x18\x03 \x01(\t\x12\r\n\x05index\x18\x04 \x01(\x03*\xde\x01\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x13\n\x0fOUTCOME_PENDING\x10\x01\x12\x10\n\x0cOUTCOME_HELD\x10\x02\x12\x18\n\x14OUTCOME_NOT_EXECUTED\x10\x03\x12\x14\n\x10OUTCOME_EXECUTED\x10\x04\x12$\n OUTCOME_EXECUTED_ANSWER_WITHHELD\x10\x05\x12\x13\n\x0fOUTCOME_EXPIRED\x10\x06\x12\x13\n\x0fOUTCOME_UNKNOWN\x10\x07\x12\x13\n\x0fOUTCOME_REFUSED\x10\x08*\x89\x02\n\x08RungKind\x12\x19\n\x15RUNG_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13RUNG_KIND_SUBMITTED\x10\x01\x12\x1a\n\x16RUNG_KIND_HELD_BY_PEER\x10\x02\x12\x1f\n\x1bRUNG_KIND_WAITED_FOR_PERSON\x10\x03\x12\x16\n\x12RUNG_KIND_ACCEPTED\x10\x04\x12\x16\n\x12RUNG_KIND_ANSWERED\x10\x05\x12\x15\n\x11RUNG_KIND_REFUSED\x10\x06\x12\x15\n\x11RUNG_KIND_EXPIRED\x10\x07\x12\x15\n\x11RUNG_KIND_UNKNOWN\x10\x08\x12\x17\n\x13RUNG_KIND_CONFIRMED\x10\t2\xe3\x04\n\x0f\x45xchangeService\x12W\n\x04\x43\x61ll\x12&.xbgateway.api.exchange.v1.CallRequest\x1a\'.xbgateway.api.exchange.v1.CallResponse\x12W\n\x06Submit\x12(.xbgateway.api.exchange.v1.SubmitRequest\x1a#.xbgateway.api.exchange.v1.Exchange\x12\x61\n\x0bGetExchange\x12-.xbgateway.api.exchange.v1.GetExchangeRequest\x1a#.xbgateway.api.exchange.v1.Exchange\x12r\n\rListExchanges\x12/.xbgateway.api.exchange.v1.ListExchangesRequest\x1a\x30.xbgateway.api.exchange.v1.ListExchangesResponse\x12g\n\rWatchExchange\x12/.xbgateway.api.exchange.v1.WatchExchangeRequest\x1a#.xbgateway.api.exchange.v1.Exchange0\x01\x12^\n\nGetReceipt\x12,.xbgateway.api.exchange.v1.GetReceiptRequest\x1a\".xbgateway.api.exchange.v1.Receiptb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(xbgateway/api/exchange/v1/exchange.proto\x12\x19xbgateway.api.exchange.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x99\x02\n\x0b\x43\x61llRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07service\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x06method\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0f\n\x07payload\x18\x04 \x01(\x0c\x12\x15\n\x07purpose\x18\x05 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\x08scenario\x18\x06 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\nreferences\x18\x07 \x03(\t\x12\x11\n\trecipient\x18\x08 \x01(\t\x12\x31\n\x07sent_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x02\x12\x15\n\rvalidate_only\x18\n \x01(\x08\x12\x12\n\nattachment\x18\x0b \x01(\t\"|\n\rSubmitRequest\x12:\n\x04\x63\x61ll\x18\x01 \x01(\x0b\x32&.xbgateway.api.exchange.v1.CallRequestB\x04\xe2\x41\x01\x02\x12/\n\x0ctime_to_live\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x8d\x01\n\x0c\x43\x61llResponse\x12\x0f\n\x07payload\x18\x01 \x01(\x0c\x12\x35\n\x08\x65xchange\x18\x02 \x01(\x0b\x32#.xbgateway.api.exchange.v1.Exchange\x12\x35\n\x08\x64\x65\x63ision\x18\x03 \x01(\x0b\x32#.xbgateway.api.exchange.v1.Decision\"\xfb\x03\n\x08\x45xchange\x12\x13\n\x0b\x65xchange_id\x18\x01 \x01(\t\x12\x33\n\x07outcome\x18\x02 \x01(\x0e\x32\".xbgateway.api.exchange.v1.Outcome\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0e\n\x06sender\x18\x04 \x01(\t\x12\x11\n\trecipient\x18\x05 \x01(\t\x12\x0f\n\x07service\x18\x06 \x01(\t\x12\x0e\n\x06method\x18\x07 \x01(\t\x12\x0f\n\x07purpose\x18\x08 \x01(\t\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x39\n\x07\x65ntries\x18\n \x03(\x0b\x32(.xbgateway.api.exchange.v1.EntryPosition\x12\x16\n\x0e\x64ropped_fields\x18\x0b \x03(\t\x12\x15\n\rmasked_fields\x18\x0c \x03(\t\x12\x36\n\x07\x61nswers\x18\r \x03(\x0b\x32%.xbgateway.api.exchange.v1.HoldAnswer\x12.\n\x05rungs\x18\x0e \x03(\x0b\x32\x1f.xbgateway.api.exchange.v1.Rung\x12/\n\x0b\x65xpire_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x10 \x01(\t\"\x9c\x01\n\x04Rung\x12\x31\n\x04kind\x18\x01 \x01(\x0e\x32#.xbgateway.api.exchange.v1.RungKind\x12\x37\n\x05\x65ntry\x18\x02 \x01(\x0b\x32(.xbgateway.api.exchange.v1.EntryPosition\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"|\n\nHoldAnswer\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x10\n\x08\x61pproved\x18\x02 \x01(\x08\x12\x0f\n\x07officer\x18\x03 \x01(\t\x12\x0c\n\x04note\x18\x04 \x01(\t\x12/\n\x0b\x64\x65\x63ide_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"<\n\rEntryPosition\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0e\n\x06origin\x18\x02 \x01(\t\x12\r\n\x05index\x18\x03 \x01(\x03\"\x92\x01\n\x08\x44\x65\x63ision\x12\x0f\n\x07verdict\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\t\x12\x34\n\x08\x66indings\x18\x03 \x03(\x0b\x32\".xbgateway.api.exchange.v1.Finding\x12\x16\n\x0e\x64ropped_fields\x18\x04 \x03(\t\x12\x15\n\rmasked_fields\x18\x05 \x03(\t\"\xa1\x01\n\x07\x46inding\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12\x0f\n\x07\x61rticle\x18\x02 \x01(\t\x12:\n\x04text\x18\x03 \x03(\x0b\x32,.xbgateway.api.exchange.v1.Finding.TextEntry\x12\x0e\n\x06\x65\x66\x66\x65\x63t\x18\x04 \x01(\t\x1a+\n\tTextEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"/\n\x12GetExchangeRequest\x12\x19\n\x0b\x65xchange_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"?\n\x14WatchExchangeRequest\x12\x19\n\x0b\x65xchange_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"=\n\x14ListExchangesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"h\n\x15ListExchangesResponse\x12\x36\n\texchanges\x18\x01 \x03(\x0b\x32#.xbgateway.api.exchange.v1.Exchange\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\".\n\x11GetReceiptRequest\x12\x19\n\x0b\x65xchange_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"W\n\x07Receipt\x12\x13\n\x0b\x65xchange_id\x18\x01 \x01(\t\x12\x37\n\x07\x65ntries\x18\x02 \x03(\x0b\x32&.xbgateway.api.exchange.v1.ProvenEntry\"J\n\x0bProvenEntry\x12\r\n\x05\x65ntry\x18\x01 \x01(\x0c\x12\r\n\x05proof\x18\x02 \x01(\x0c\x12\x0e\n\x06origin\x18\x03 \x01(\t\x12\r\n\x05index\x18\x04 \x01(\x03*\xde\x01\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x13\n\x0fOUTCOME_PENDING\x10\x01\x12\x10\n\x0cOUTCOME_HELD\x10\x02\x12\x18\n\x14OUTCOME_NOT_EXECUTED\x10\x03\x12\x14\n\x10OUTCOME_EXECUTED\x10\x04\x12$\n OUTCOME_EXECUTED_ANSWER_WITHHELD\x10\x05\x12\x13\n\x0fOUTCOME_EXPIRED\x10\x06\x12\x13\n\x0fOUTCOME_UNKNOWN\x10\x07\x12\x13\n\x0fOUTCOME_REFUSED\x10\x08*\x89\x02\n\x08RungKind\x12\x19\n\x15RUNG_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13RUNG_KIND_SUBMITTED\x10\x01\x12\x1a\n\x16RUNG_KIND_HELD_BY_PEER\x10\x02\x12\x1f\n\x1bRUNG_KIND_WAITED_FOR_PERSON\x10\x03\x12\x16\n\x12RUNG_KIND_ACCEPTED\x10\x04\x12\x16\n\x12RUNG_KIND_ANSWERED\x10\x05\x12\x15\n\x11RUNG_KIND_REFUSED\x10\x06\x12\x15\n\x11RUNG_KIND_EXPIRED\x10\x07\x12\x15\n\x11RUNG_KIND_UNKNOWN\x10\x08\x12\x17\n\x13RUNG_KIND_CONFIRMED\x10\t2\xe3\x04\n\x0f\x45xchangeService\x12W\n\x04\x43\x61ll\x12&.xbgateway.api.exchange.v1.CallRequest\x1a\'.xbgateway.api.exchange.v1.CallResponse\x12W\n\x06Submit\x12(.xbgateway.api.exchange.v1.SubmitRequest\x1a#.xbgateway.api.exchange.v1.Exchange\x12\x61\n\x0bGetExchange\x12-.xbgateway.api.exchange.v1.GetExchangeRequest\x1a#.xbgateway.api.exchange.v1.Exchange\x12r\n\rListExchanges\x12/.xbgateway.api.exchange.v1.ListExchangesRequest\x1a\x30.xbgateway.api.exchange.v1.ListExchangesResponse\x12g\n\rWatchExchange\x12/.xbgateway.api.exchange.v1.WatchExchangeRequest\x1a#.xbgateway.api.exchange.v1.Exchange0\x01\x12^\n\nGetReceipt\x12,.xbgateway.api.exchange.v1.GetReceiptRequest\x1a\".xbgateway.api.exchange.v1.Receiptb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -56,44 +56,44 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WATCHEXCHANGEREQUEST'].fields_by_name['exchange_id']._serialized_options = b'\342A\001\002'
   _globals['_GETRECEIPTREQUEST'].fields_by_name['exchange_id']._loaded_options = None
   _globals['_GETRECEIPTREQUEST'].fields_by_name['exchange_id']._serialized_options = b'\342A\001\002'
-  _globals['_OUTCOME']._serialized_start=2370
-  _globals['_OUTCOME']._serialized_end=2592
-  _globals['_RUNGKIND']._serialized_start=2595
-  _globals['_RUNGKIND']._serialized_end=2860
+  _globals['_OUTCOME']._serialized_start=2390
+  _globals['_OUTCOME']._serialized_end=2612
+  _globals['_RUNGKIND']._serialized_start=2615
+  _globals['_RUNGKIND']._serialized_end=2880
   _globals['_CALLREQUEST']._serialized_start=170
-  _globals['_CALLREQUEST']._serialized_end=431
-  _globals['_SUBMITREQUEST']._serialized_start=433
-  _globals['_SUBMITREQUEST']._serialized_end=557
-  _globals['_CALLRESPONSE']._serialized_start=560
-  _globals['_CALLRESPONSE']._serialized_end=701
-  _globals['_EXCHANGE']._serialized_start=704
-  _globals['_EXCHANGE']._serialized_end=1211
-  _globals['_RUNG']._serialized_start=1214
-  _globals['_RUNG']._serialized_end=1370
-  _globals['_HOLDANSWER']._serialized_start=1372
-  _globals['_HOLDANSWER']._serialized_end=1496
-  _globals['_ENTRYPOSITION']._serialized_start=1498
-  _globals['_ENTRYPOSITION']._serialized_end=1558
-  _globals['_DECISION']._serialized_start=1561
-  _globals['_DECISION']._serialized_end=1707
-  _globals['_FINDING']._serialized_start=1710
-  _globals['_FINDING']._serialized_end=1871
-  _globals['_FINDING_TEXTENTRY']._serialized_start=1828
-  _globals['_FINDING_TEXTENTRY']._serialized_end=1871
-  _globals['_GETEXCHANGEREQUEST']._serialized_start=1873
-  _globals['_GETEXCHANGEREQUEST']._serialized_end=1920
-  _globals['_WATCHEXCHANGEREQUEST']._serialized_start=1922
-  _globals['_WATCHEXCHANGEREQUEST']._serialized_end=1985
-  _globals['_LISTEXCHANGESREQUEST']._serialized_start=1987
-  _globals['_LISTEXCHANGESREQUEST']._serialized_end=2048
-  _globals['_LISTEXCHANGESRESPONSE']._serialized_start=2050
-  _globals['_LISTEXCHANGESRESPONSE']._serialized_end=2154
-  _globals['_GETRECEIPTREQUEST']._serialized_start=2156
-  _globals['_GETRECEIPTREQUEST']._serialized_end=2202
-  _globals['_RECEIPT']._serialized_start=2204
-  _globals['_RECEIPT']._serialized_end=2291
-  _globals['_PROVENENTRY']._serialized_start=2293
-  _globals['_PROVENENTRY']._serialized_end=2367
-  _globals['_EXCHANGESERVICE']._serialized_start=2863
-  _globals['_EXCHANGESERVICE']._serialized_end=3474
+  _globals['_CALLREQUEST']._serialized_end=451
+  _globals['_SUBMITREQUEST']._serialized_start=453
+  _globals['_SUBMITREQUEST']._serialized_end=577
+  _globals['_CALLRESPONSE']._serialized_start=580
+  _globals['_CALLRESPONSE']._serialized_end=721
+  _globals['_EXCHANGE']._serialized_start=724
+  _globals['_EXCHANGE']._serialized_end=1231
+  _globals['_RUNG']._serialized_start=1234
+  _globals['_RUNG']._serialized_end=1390
+  _globals['_HOLDANSWER']._serialized_start=1392
+  _globals['_HOLDANSWER']._serialized_end=1516
+  _globals['_ENTRYPOSITION']._serialized_start=1518
+  _globals['_ENTRYPOSITION']._serialized_end=1578
+  _globals['_DECISION']._serialized_start=1581
+  _globals['_DECISION']._serialized_end=1727
+  _globals['_FINDING']._serialized_start=1730
+  _globals['_FINDING']._serialized_end=1891
+  _globals['_FINDING_TEXTENTRY']._serialized_start=1848
+  _globals['_FINDING_TEXTENTRY']._serialized_end=1891
+  _globals['_GETEXCHANGEREQUEST']._serialized_start=1893
+  _globals['_GETEXCHANGEREQUEST']._serialized_end=1940
+  _globals['_WATCHEXCHANGEREQUEST']._serialized_start=1942
+  _globals['_WATCHEXCHANGEREQUEST']._serialized_end=2005
+  _globals['_LISTEXCHANGESREQUEST']._serialized_start=2007
+  _globals['_LISTEXCHANGESREQUEST']._serialized_end=2068
+  _globals['_LISTEXCHANGESRESPONSE']._serialized_start=2070
+  _globals['_LISTEXCHANGESRESPONSE']._serialized_end=2174
+  _globals['_GETRECEIPTREQUEST']._serialized_start=2176
+  _globals['_GETRECEIPTREQUEST']._serialized_end=2222
+  _globals['_RECEIPT']._serialized_start=2224
+  _globals['_RECEIPT']._serialized_end=2311
+  _globals['_PROVENENTRY']._serialized_start=2313
+  _globals['_PROVENENTRY']._serialized_end=2387
+  _globals['_EXCHANGESERVICE']._serialized_start=2883
+  _globals['_EXCHANGESERVICE']._serialized_end=3494
 # @@protoc_insertion_point(module_scope)

@@ -139,6 +139,7 @@ class CallRequest(_message.Message):
     RECIPIENT_FIELD_NUMBER: _builtins.int
     SENT_AT_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    ATTACHMENT_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """UUID chosen by the caller; the same id with the same body returns the stored result."""
     service: _builtins.str
@@ -152,6 +153,8 @@ class CallRequest(_message.Message):
     """The providing party; needed only where several provide the service."""
     validate_only: _builtins.bool
     """Answers "would this be allowed, and why" and moves nothing."""
+    attachment: _builtins.str
+    """An upload of the caller's (StreamService) that goes along; an exchange takes it once."""
     @_builtins.property
     def references(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Ids of consents and notices beyond those that the scenario names."""
@@ -173,10 +176,11 @@ class CallRequest(_message.Message):
         recipient: _builtins.str = ...,
         sent_at: _timestamp_pb2.Timestamp | None = ...,
         validate_only: _builtins.bool = ...,
+        attachment: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["sent_at", b"sent_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["method", b"method", "payload", b"payload", "purpose", b"purpose", "recipient", b"recipient", "references", b"references", "request_id", b"request_id", "scenario", b"scenario", "sent_at", b"sent_at", "service", b"service", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachment", b"attachment", "method", b"method", "payload", b"payload", "purpose", b"purpose", "recipient", b"recipient", "references", b"references", "request_id", b"request_id", "scenario", b"scenario", "sent_at", b"sent_at", "service", b"service", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

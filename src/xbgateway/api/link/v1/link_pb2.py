@@ -24,35 +24,41 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n xbgateway/api/link/v1/link.proto\x12\x15xbgateway.api.link.v1\"\xb0\x01\n\x10ReplicateRequest\x12-\n\x05hello\x18\x01 \x01(\x0b\x32\x1c.xbgateway.api.link.v1.HelloH\x00\x12-\n\x05group\x18\x02 \x01(\x0b\x32\x1c.xbgateway.api.link.v1.GroupH\x00\x12\x33\n\x08payloads\x18\x03 \x01(\x0b\x32\x1f.xbgateway.api.link.v1.PayloadsH\x00\x42\t\n\x07message\"\xe0\x01\n\x11ReplicateResponse\x12/\n\x06resume\x18\x01 \x01(\x0b\x32\x1d.xbgateway.api.link.v1.ResumeH\x00\x12+\n\x04held\x18\x02 \x01(\x0b\x32\x1b.xbgateway.api.link.v1.HeldH\x00\x12/\n\x06wanted\x18\x03 \x01(\x0b\x32\x1d.xbgateway.api.link.v1.WantedH\x00\x12\x31\n\x07stopped\x18\x04 \x01(\x0b\x32\x1e.xbgateway.api.link.v1.StoppedH\x00\x42\t\n\x07message\"7\n\x05Hello\x12\x10\n\x08versions\x18\x01 \x03(\x05\x12\x0c\n\x04node\x18\x02 \x01(\t\x12\x0e\n\x06origin\x18\x03 \x01(\t\"\'\n\x06Resume\x12\x0f\n\x07version\x18\x01 \x01(\x05\x12\x0c\n\x04size\x18\x02 \x01(\x03\"e\n\x05Group\x12\r\n\x05start\x18\x01 \x01(\x03\x12*\n\x05items\x18\x02 \x03(\x0b\x32\x1b.xbgateway.api.link.v1.Item\x12\x12\n\ncheckpoint\x18\x03 \x01(\x0c\x12\r\n\x05wraps\x18\x04 \x03(\x0c\":\n\x04Item\x12\r\n\x05\x65ntry\x18\x01 \x01(\x0c\x12\x13\n\x0b\x64\x65\x63laration\x18\x02 \x01(\x0c\x12\x0e\n\x06sealed\x18\x03 \x01(\x0c\")\n\x04Held\x12\x0c\n\x04size\x18\x01 \x01(\x03\x12\x13\n\x0b\x63osignature\x18\x02 \x01(\x0c\"\x19\n\x06Wanted\x12\x0f\n\x07indexes\x18\x01 \x03(\x03\"K\n\x08Payloads\x12\x30\n\x08payloads\x18\x01 \x03(\x0b\x32\x1e.xbgateway.api.link.v1.Payload\x12\r\n\x05wraps\x18\x02 \x03(\x0c\"=\n\x07Payload\x12\r\n\x05index\x18\x01 \x01(\x03\x12\x13\n\x0b\x64\x65\x63laration\x18\x02 \x01(\x0c\x12\x0e\n\x06sealed\x18\x03 \x01(\x0c\"+\n\x07Stopped\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x10\n\x08sentence\x18\x02 \x01(\t2u\n\x0fPeerLinkService\x12\x62\n\tReplicate\x12\'.xbgateway.api.link.v1.ReplicateRequest\x1a(.xbgateway.api.link.v1.ReplicateResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n xbgateway/api/link/v1/link.proto\x12\x15xbgateway.api.link.v1\":\n\x0c\x46\x65tchRequest\x12\x13\n\x0b\x65xchange_id\x18\x01 \x01(\t\x12\x15\n\rstart_segment\x18\x02 \x01(\x03\"\x1f\n\rFetchResponse\x12\x0e\n\x06sealed\x18\x01 \x01(\x0c\"\xb0\x01\n\x10ReplicateRequest\x12-\n\x05hello\x18\x01 \x01(\x0b\x32\x1c.xbgateway.api.link.v1.HelloH\x00\x12-\n\x05group\x18\x02 \x01(\x0b\x32\x1c.xbgateway.api.link.v1.GroupH\x00\x12\x33\n\x08payloads\x18\x03 \x01(\x0b\x32\x1f.xbgateway.api.link.v1.PayloadsH\x00\x42\t\n\x07message\"\xe0\x01\n\x11ReplicateResponse\x12/\n\x06resume\x18\x01 \x01(\x0b\x32\x1d.xbgateway.api.link.v1.ResumeH\x00\x12+\n\x04held\x18\x02 \x01(\x0b\x32\x1b.xbgateway.api.link.v1.HeldH\x00\x12/\n\x06wanted\x18\x03 \x01(\x0b\x32\x1d.xbgateway.api.link.v1.WantedH\x00\x12\x31\n\x07stopped\x18\x04 \x01(\x0b\x32\x1e.xbgateway.api.link.v1.StoppedH\x00\x42\t\n\x07message\"7\n\x05Hello\x12\x10\n\x08versions\x18\x01 \x03(\x05\x12\x0c\n\x04node\x18\x02 \x01(\t\x12\x0e\n\x06origin\x18\x03 \x01(\t\"\'\n\x06Resume\x12\x0f\n\x07version\x18\x01 \x01(\x05\x12\x0c\n\x04size\x18\x02 \x01(\x03\"e\n\x05Group\x12\r\n\x05start\x18\x01 \x01(\x03\x12*\n\x05items\x18\x02 \x03(\x0b\x32\x1b.xbgateway.api.link.v1.Item\x12\x12\n\ncheckpoint\x18\x03 \x01(\x0c\x12\r\n\x05wraps\x18\x04 \x03(\x0c\":\n\x04Item\x12\r\n\x05\x65ntry\x18\x01 \x01(\x0c\x12\x13\n\x0b\x64\x65\x63laration\x18\x02 \x01(\x0c\x12\x0e\n\x06sealed\x18\x03 \x01(\x0c\")\n\x04Held\x12\x0c\n\x04size\x18\x01 \x01(\x03\x12\x13\n\x0b\x63osignature\x18\x02 \x01(\x0c\"\x19\n\x06Wanted\x12\x0f\n\x07indexes\x18\x01 \x03(\x03\"K\n\x08Payloads\x12\x30\n\x08payloads\x18\x01 \x03(\x0b\x32\x1e.xbgateway.api.link.v1.Payload\x12\r\n\x05wraps\x18\x02 \x03(\x0c\"=\n\x07Payload\x12\r\n\x05index\x18\x01 \x01(\x03\x12\x13\n\x0b\x64\x65\x63laration\x18\x02 \x01(\x0c\x12\x0e\n\x06sealed\x18\x03 \x01(\x0c\"+\n\x07Stopped\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x10\n\x08sentence\x18\x02 \x01(\t2u\n\x0fPeerLinkService\x12\x62\n\tReplicate\x12\'.xbgateway.api.link.v1.ReplicateRequest\x1a(.xbgateway.api.link.v1.ReplicateResponse(\x01\x30\x01\x32\x66\n\x0eSegmentService\x12T\n\x05\x46\x65tch\x12#.xbgateway.api.link.v1.FetchRequest\x1a$.xbgateway.api.link.v1.FetchResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'xbgateway.api.link.v1.link_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_REPLICATEREQUEST']._serialized_start=60
-  _globals['_REPLICATEREQUEST']._serialized_end=236
-  _globals['_REPLICATERESPONSE']._serialized_start=239
-  _globals['_REPLICATERESPONSE']._serialized_end=463
-  _globals['_HELLO']._serialized_start=465
-  _globals['_HELLO']._serialized_end=520
-  _globals['_RESUME']._serialized_start=522
-  _globals['_RESUME']._serialized_end=561
-  _globals['_GROUP']._serialized_start=563
-  _globals['_GROUP']._serialized_end=664
-  _globals['_ITEM']._serialized_start=666
-  _globals['_ITEM']._serialized_end=724
-  _globals['_HELD']._serialized_start=726
-  _globals['_HELD']._serialized_end=767
-  _globals['_WANTED']._serialized_start=769
-  _globals['_WANTED']._serialized_end=794
-  _globals['_PAYLOADS']._serialized_start=796
-  _globals['_PAYLOADS']._serialized_end=871
-  _globals['_PAYLOAD']._serialized_start=873
-  _globals['_PAYLOAD']._serialized_end=934
-  _globals['_STOPPED']._serialized_start=936
-  _globals['_STOPPED']._serialized_end=979
-  _globals['_PEERLINKSERVICE']._serialized_start=981
-  _globals['_PEERLINKSERVICE']._serialized_end=1098
+  _globals['_FETCHREQUEST']._serialized_start=59
+  _globals['_FETCHREQUEST']._serialized_end=117
+  _globals['_FETCHRESPONSE']._serialized_start=119
+  _globals['_FETCHRESPONSE']._serialized_end=150
+  _globals['_REPLICATEREQUEST']._serialized_start=153
+  _globals['_REPLICATEREQUEST']._serialized_end=329
+  _globals['_REPLICATERESPONSE']._serialized_start=332
+  _globals['_REPLICATERESPONSE']._serialized_end=556
+  _globals['_HELLO']._serialized_start=558
+  _globals['_HELLO']._serialized_end=613
+  _globals['_RESUME']._serialized_start=615
+  _globals['_RESUME']._serialized_end=654
+  _globals['_GROUP']._serialized_start=656
+  _globals['_GROUP']._serialized_end=757
+  _globals['_ITEM']._serialized_start=759
+  _globals['_ITEM']._serialized_end=817
+  _globals['_HELD']._serialized_start=819
+  _globals['_HELD']._serialized_end=860
+  _globals['_WANTED']._serialized_start=862
+  _globals['_WANTED']._serialized_end=887
+  _globals['_PAYLOADS']._serialized_start=889
+  _globals['_PAYLOADS']._serialized_end=964
+  _globals['_PAYLOAD']._serialized_start=966
+  _globals['_PAYLOAD']._serialized_end=1027
+  _globals['_STOPPED']._serialized_start=1029
+  _globals['_STOPPED']._serialized_end=1072
+  _globals['_PEERLINKSERVICE']._serialized_start=1074
+  _globals['_PEERLINKSERVICE']._serialized_end=1191
+  _globals['_SEGMENTSERVICE']._serialized_start=1193
+  _globals['_SEGMENTSERVICE']._serialized_end=1295
 # @@protoc_insertion_point(module_scope)

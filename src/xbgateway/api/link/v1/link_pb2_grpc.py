@@ -96,3 +96,80 @@ class PeerLinkService:
             timeout,
             metadata,
             _registered_method=True)
+
+
+class SegmentServiceStub:
+    """How an attachment crosses: the receiver of the exchange asks its sender for sealed segments.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.Fetch = channel.unary_stream(
+                '/xbgateway.api.link.v1.SegmentService/Fetch',
+                request_serializer=xbgateway_dot_api_dot_link_dot_v1_dot_link__pb2.FetchRequest.SerializeToString,
+                response_deserializer=xbgateway_dot_api_dot_link_dot_v1_dot_link__pb2.FetchResponse.FromString,
+                _registered_method=True)
+
+
+class SegmentServiceServicer:
+    """How an attachment crosses: the receiver of the exchange asks its sender for sealed segments.
+    """
+
+    def Fetch(self, request, context):
+        """Segments from one on, in order, to the last. Either side may break off; the receiver asks again
+        from the first segment that it does not hold durably.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_SegmentServiceServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'Fetch': grpc.unary_stream_rpc_method_handler(
+                    servicer.Fetch,
+                    request_deserializer=xbgateway_dot_api_dot_link_dot_v1_dot_link__pb2.FetchRequest.FromString,
+                    response_serializer=xbgateway_dot_api_dot_link_dot_v1_dot_link__pb2.FetchResponse.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'xbgateway.api.link.v1.SegmentService', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('xbgateway.api.link.v1.SegmentService', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class SegmentService:
+    """How an attachment crosses: the receiver of the exchange asks its sender for sealed segments.
+    """
+
+    @staticmethod
+    def Fetch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/xbgateway.api.link.v1.SegmentService/Fetch',
+            xbgateway_dot_api_dot_link_dot_v1_dot_link__pb2.FetchRequest.SerializeToString,
+            xbgateway_dot_api_dot_link_dot_v1_dot_link__pb2.FetchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)

@@ -50,3 +50,40 @@ class PeerLinkServiceServicer(metaclass=_abc_1.ABCMeta):
         """The writer of a log sends groups in order; the mirror answers with cosignatures."""
 
 def add_PeerLinkServiceServicer_to_server(servicer: PeerLinkServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+
+class SegmentServiceStub:
+    """How an attachment crosses: the receiver of the exchange asks its sender for sealed segments."""
+
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> SegmentServiceAsyncStub: ...
+    Fetch: _grpc.UnaryStreamMultiCallable[_link_pb2.FetchRequest, _link_pb2.FetchResponse]
+    """Segments from one on, in order, to the last. Either side may break off; the receiver asks again
+    from the first segment that it does not hold durably.
+    """
+
+@_typing.type_check_only
+class SegmentServiceAsyncStub(SegmentServiceStub):
+    """How an attachment crosses: the receiver of the exchange asks its sender for sealed segments."""
+
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    Fetch: _aio.UnaryStreamMultiCallable[_link_pb2.FetchRequest, _link_pb2.FetchResponse]  # type: ignore[assignment]
+    """Segments from one on, in order, to the last. Either side may break off; the receiver asks again
+    from the first segment that it does not hold durably.
+    """
+
+class SegmentServiceServicer(metaclass=_abc_1.ABCMeta):
+    """How an attachment crosses: the receiver of the exchange asks its sender for sealed segments."""
+
+    @_abc_1.abstractmethod
+    def Fetch(
+        self,
+        request: _link_pb2.FetchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_link_pb2.FetchResponse], _abc.AsyncIterator[_link_pb2.FetchResponse]]:
+        """Segments from one on, in order, to the last. Either side may break off; the receiver asks again
+        from the first segment that it does not hold durably.
+        """
+
+def add_SegmentServiceServicer_to_server(servicer: SegmentServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
