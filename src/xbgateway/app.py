@@ -119,8 +119,8 @@ class Node:
             lanes=settings.lanes,
             group_wait_s=settings.limits.group_wait_ms / 1000,
             timeout_ms=settings.engine.timeout_ms,
-            stream_bytes=settings.limits.stream_bytes_per_party,
             meter=self.metrics,
+            quota=settings.quota,
         )
 
     def _server(self) -> Server:

@@ -4,6 +4,8 @@
 memory and an evil peer around two of them. Nothing here listens or dials.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -31,6 +33,7 @@ from xbgateway.exchange import (
     Outbound,
     Peer,
     Queue,
+    Quotas,
     RegisterBook,
     Registrar,
     Replies,
@@ -48,7 +51,8 @@ from xbgateway.identity import load_ed25519, load_rest_key, load_seal_seed
 from xbgateway.model.clock import Clock, SystemClock, instant, parse_instant
 from xbgateway.model.entry import decode
 from xbgateway.model.errors import Fatal, Reason
-from xbgateway.model.limits import SEALING_RETIRED_S, STREAM_BYTES_PER_PARTY_MAX
+from xbgateway.model.limits import SEALING_RETIRED_S
+from xbgateway.model.quota import Quota
 from xbgateway.policy.active import Active
 from xbgateway.policy.engine import Engine, Snapshot
 from xbgateway.policy.memo import Memo
@@ -240,9 +244,9 @@ def compose(  # noqa: PLR0917 - the one place where everything meets
     lanes: int = 1,
     group_wait_s: float = 0.001,
     timeout_ms: int = 250,
-    stream_bytes: int = STREAM_BYTES_PER_PARTY_MAX,
     memo: bool = True,
     meter: Meter | None = None,
+    quota: Quota | None = None,
 ) -> Core:
     """Join the rooms of one node. Raises ``Fatal`` or ``Refused`` where it cannot start.
 
@@ -252,7 +256,7 @@ def compose(  # noqa: PLR0917 - the one place where everything meets
     _check_key(base, topology := topology_of(base, node, lanes), keys)
     catalogue, remembered, counted = build_catalogue(base), Memo(), meter or NoMeter()
     store = SqliteStore(store_path, specs(base, topology, keys), group_wait_s=group_wait_s)
-    try:
+    with _closed_if_it_fails(store):
         current, proposals = _current(base, store), ProposalRows(store.reader)
         active = Active(
             engine, remembered if memo else None, timeout_ms,
@@ -265,8 +269,9 @@ def compose(  # noqa: PLR0917 - the one place where everything meets
         legs = Legs(active, keys.rest, keys.ring, peering, counted, store.reader)
         counting = Counting(active, store.reader, keys.counting)
         admission = Admission(node, current, catalogue, active, legs, counting, keys.counting)
-        unsent = Unsent(legs, store, topology, clock, counted, flights := Flights(), admission)
-        att = _attachments(admission, legs, store, peers, clock, keys.rest, node, stream_bytes)
+        flights = Flights(Quotas(quota := quota or Quota()))
+        unsent = Unsent(legs, store, topology, clock, counted, flights, admission)
+        att = _attachments(admission, legs, store, peers, clock, keys.rest, node, quota)
         outbound = Outbound(admission, legs, store, topology, clock, flights, unsent, att.uploads)
         responses = Responses(legs, store, topology, counted)
         joined = (admission, legs, store, peers, topology, clock)
@@ -289,13 +294,19 @@ def compose(  # noqa: PLR0917 - the one place where everything meets
             clock, lambda p: logbook.prove_now(p.position.origin, p.position.index)[1],
             Duties(DutyRows(store.reader), store, clock, counted), registrar, queue, flights,
         )  # fmt: skip
-    except BaseException:
-        store.close()
-        raise
     return Core(
         node, base, current, catalogue, active, remembered, topology, keys, store, logbook, gateway,
         registrar, book, revisions, inbox, Attention(delivery, holds, store, clock), att,
     )  # fmt: skip
+
+
+@contextmanager
+def _closed_if_it_fails(store: SqliteStore) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        store.close()
+        raise
 
 
 def _attachments(  # noqa: PLR0917 - composed once, above
@@ -306,10 +317,10 @@ def _attachments(  # noqa: PLR0917 - composed once, above
     clock: Clock,
     rest: RestKey,
     node: str,
-    most_bytes: int,
+    quota: Quota,
 ) -> Attachments:
     rows, files = StreamRows(store.reader), SegmentFiles(segment_folder(store.path))
-    law = StreamLaw(admission, legs, clock)
+    law, most_bytes = StreamLaw(admission, legs, clock), quota.party_attachment_bytes
     uploads = Uploads(store, rows, files, rest, law, clock, most_bytes)
     crossing = Crossing(store, rows, files, peers, legs, law, clock, most_bytes)
     return Attachments(uploads, crossing, store, rows, files, node, clock)

@@ -22,6 +22,7 @@ from pydantic_settings import (
 
 from xbgateway.model import limits
 from xbgateway.model.errors import Reason, Refused
+from xbgateway.model.quota import Quota
 
 ENV_PREFIX = "XBGATEWAY_"
 # Names with the prefix that are not settings but say where the settings are.
@@ -134,11 +135,6 @@ class Bounds(_Section):
         le=50.0,
         description="How long a group of entries waits for company while the log is busy.",
     )
-    stream_bytes_per_party: int = Field(
-        default=limits.STREAM_BYTES_PER_PARTY_MAX,
-        ge=limits.SEGMENT_BYTES,
-        description="Bytes of attachments that one party may have waiting at this node.",
-    )
 
 
 class Log(_Section):
@@ -187,6 +183,7 @@ class Settings(BaseSettings):
     )
     clients: Clients = Clients()
     limits: Bounds = Bounds()
+    quota: Quota = Quota()
     drain_s: float = Field(
         default=20.0, ge=0.0, le=600.0, description="How long a stopping node finishes its work."
     )

@@ -19,6 +19,7 @@ from xbgateway.model.entry import Request
 from xbgateway.model.errors import GatewayError, Reason
 from xbgateway.model.limits import SEGMENT_BYTES
 from xbgateway.model.outcome import Outcome
+from xbgateway.model.quota import Quota
 
 WINDOW, FUND = "cn.hengqin.window", "mo.fss"
 CONTENT = os.urandom(20 * SEGMENT_BYTES + 12_345)
@@ -227,7 +228,9 @@ async def test_what_was_revoked_stops_midway(tmp_path: Path, who: str) -> None:
 
 async def test_a_party_has_so_much_waiting_and_no_more(tmp_path: Path) -> None:
     size = 4 * SEGMENT_BYTES
-    async with world(tmp_path, {"macao": fund}, stream_bytes=5 * SEGMENT_BYTES) as w:
+    async with world(
+        tmp_path, {"macao": fund}, quota=Quota(party_attachment_bytes=5 * SEGMENT_BYTES)
+    ) as w:
         here = w.nodes["zhuhai"].core.attachments
         first = await upload(w, CONTENT[:size])
         assert await refused(asyncio.ensure_future(upload(w, CONTENT[:size]))) is Reason.STREAM_ROOM

@@ -94,6 +94,20 @@ async def test_it_outlives_a_night_without_the_peer_and_crashes_of_both(tmp_path
         w.agree()
 
 
+async def test_a_submission_its_own_retries_and_a_call_are_one_exchange(tmp_path: Path) -> None:
+    async with world(tmp_path, {"macao": fund}) as w:
+        asked = left_alone()
+        calling = asyncio.create_task(w.submit("zhuhai", replace(asked, lives_s=None)))
+        begun = await asyncio.gather(
+            *(w.nodes["zhuhai"].core.gateway.submit(asked) for _ in range(16))
+        )
+        exchange = (await calling).exchange
+        assert {one if isinstance(one, str) else one.exchange for one in begun} == {exchange}
+        assert sum(w.nodes["macao"].service.count.values()) == 1
+        await w.settle()
+        w.agree()
+
+
 async def test_what_nobody_began_in_its_time_expires_by_the_receivers_word(tmp_path: Path) -> None:
     later = Later()
     async with world(tmp_path, {"macao": fund}, clock=later.clock) as w:

@@ -12,7 +12,7 @@ from typing import Any
 
 import grpc
 from cryptography import x509
-from google.rpc.error_details_pb2 import ErrorInfo, LocalizedMessage
+from google.rpc.error_details_pb2 import ErrorInfo, LocalizedMessage, RetryInfo
 from grpc_status import rpc_status
 
 from xbgateway.identity.dialling import dialling_reason, never_connected
@@ -43,6 +43,7 @@ class GatewayCallError(Exception):
         exchange_id: str | None = None,
         outcome: str | None = None,
         request_id: str | None = None,
+        retry_s: float | None = None,
     ) -> None:
         super().__init__(sentence)
         self.code = code
@@ -52,6 +53,7 @@ class GatewayCallError(Exception):
         self.texts: Mapping[str, str] = texts or {}  # by language: zh-Hant, zh-Hans, pt, en
         self.exchange_id = exchange_id  # set once the exchange is in the log
         self.outcome = outcome  # what is known of that exchange
+        self.retry_s = retry_s  # after so many seconds the node would like to be asked again
         self.request_id = request_id  # given again, it brings the result instead of a new call
 
     def __str__(self) -> str:
@@ -79,7 +81,8 @@ class GatewayCallError(Exception):
             for name, value in (error.trailing_metadata() or ())
             if isinstance(value, str)
         }
-        info, texts = _details(_status(error))
+        status = _status(error)
+        info, texts = _details(status)
         metadata = dict(info.metadata) if info else {}
         reason, sentence = info.reason if info else _unsaid(error), error.details() or ""
         if info is None and never_connected(sentence):
@@ -93,6 +96,7 @@ class GatewayCallError(Exception):
             exchange_id=metadata.get("exchange_id") or trailing.get("xb-exchange-id"),
             outcome=metadata.get("outcome") or trailing.get("xb-outcome"),
             request_id=request_id,
+            retry_s=_retry_s(status),
         )
 
     @classmethod
@@ -110,6 +114,15 @@ class GatewayCallError(Exception):
             exchange_id=metadata.get("exchange_id"),
             outcome=metadata.get("outcome"),
         )
+
+
+def _retry_s(status: Any | None) -> float | None:
+    for detail in status.details if status is not None else ():
+        if detail.Is(RetryInfo.DESCRIPTOR):
+            found = RetryInfo()
+            detail.Unpack(found)
+            return float(found.retry_delay.ToTimedelta().total_seconds())
+    return None
 
 
 def _code(number: int) -> grpc.StatusCode:

@@ -6,7 +6,7 @@ Part of a :class:`Gateway` connection; every method raises ``GatewayCallError``.
 import asyncio
 import random
 from collections.abc import AsyncIterator, Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import grpc
@@ -47,13 +47,31 @@ class Exchanges:
         time_to_live: timedelta | None = None,
         timeout_s: float | None = None,
     ) -> wire.Exchange:
-        """Hand a call over: it is durable when this returns. See :meth:`Gateway.submit`."""
+        """Hand a call over: it is durable when this returns. See :meth:`Gateway.submit`.
+
+        A node without room says when it would like to be asked again; so it is, within
+        ``timeout_s``.
+        """
         asked = wire.SubmitRequest(call=call)
         if time_to_live is not None:
             asked.time_to_live.FromTimedelta(time_to_live)
-        sent = self._stub.Submit(asked, timeout=timeout_s or self._timeout_s)
-        found: wire.Exchange = await self._explained(sent, call.request_id)
-        return found
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + (timeout_s or self._timeout_s)
+        while True:
+            asked.call.sent_at.FromDatetime(datetime.now(UTC))
+            sent = self._stub.Submit(asked, timeout=max(0.0, ends - loop.time()))
+            try:
+                found: wire.Exchange = await self._explained(sent, call.request_id)
+            except GatewayCallError as error:
+                exhausted = error.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+                if not exhausted or error.retry_s is None:
+                    raise
+                pause_s = error.retry_s * (1 + random.random() / 4)  # noqa: S311 - not all at once
+                if loop.time() + pause_s >= ends:
+                    raise
+                await asyncio.sleep(pause_s)
+            else:
+                return found
 
     async def watch(self, exchange_id: str, *, etag: str = "") -> AsyncIterator[wire.Exchange]:
         """The exchange as it is, then each change, until its end.

@@ -21,6 +21,7 @@ from .moving import StreamLaw
 from .outbound import Outbound
 from .ports import Mirrored
 from .queue import Queue
+from .quotas import Quotas
 from .register_book import RegisterBook
 from .registrar import Asked, Registrar
 from .replies import Replies
@@ -61,6 +62,7 @@ __all__ = [
     "Peer",
     "ProposalView",
     "Queue",
+    "Quotas",
     "RegisterBook",
     "Registrar",
     "Replies",

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from xbgateway.model.errors import Reason, Unavailable
 from xbgateway.model.facts import Standing
 from xbgateway.model.limits import EXCHANGES_UNDER_WAY_MAX
-from xbgateway.model.outcome import Position
+from xbgateway.model.outcome import Outcome, Position
 from xbgateway.model.record import Until
 
+from .quotas import Quotas
 from .stages import NOBODY, Approved, Declaration, Finished
 from .watching import Watching
 
@@ -37,7 +38,8 @@ class Flight:
 class Flights:
     """Owned by the event loop. Bounded by :meth:`check_room`, lane by lane."""
 
-    def __init__(self) -> None:
+    def __init__(self, quotas: Quotas) -> None:
+        self.quotas = quotas
         self._under_way: dict[str, Flight] = {}
         self._waiting: dict[str, list[asyncio.Future[Finished]]] = {}
         self._in_lane: Counter[str] = Counter()
@@ -86,6 +88,8 @@ class Flights:
     def end(self, exchange: str, finished: Finished) -> None:
         """It is over and recorded: tell whoever waits."""
         self.forget(exchange)
+        if finished.outcome is not Outcome.HELD:
+            self.quotas.free(exchange)
         for waiting in self._waiting.pop(exchange, ()):
             if not waiting.done():
                 waiting.set_result(finished)

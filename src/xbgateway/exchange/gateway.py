@@ -268,6 +268,7 @@ class Gateway:
                 entry = decode(raw)
                 assert isinstance(entry, KeyBundle)
                 self.announced(self._topology.control_in(peer), entry)
+        self._outbound.counted()
         await say_in_use(self._ledger, self._topology, self._clock, register, in_use)
         await self.announce_key()
         self._take_up(held=False)

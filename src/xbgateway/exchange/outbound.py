@@ -146,6 +146,8 @@ class Outbound:
         self._flights.check_room(self._topology.data_out(admitted.peer, lane))
         if submission.validate_only:
             return await self.go_on(admitted, None)
+        size = len(submission.payload)
+        self._flights.quotas.check(submission.party, admitted.peer, size)
         wrapped, key = self._legs.new_key()
         return await self.go_on(admitted, Footing(key, wrapped))
 
@@ -234,6 +236,9 @@ class Outbound:
     async def _record(
         self, flight: Flight, raw: bytes, beside: Beside, register: str, effects: list[Effect]
     ) -> None:
+        quotas, size = self._flights.quotas, len(beside.declaration) + len(beside.sealed)
+        peer = self._topology.reader_of(flight.lane)
+        new = quotas.take(flight.exchange, flight.declaration.sender, peer, size)
         self._flights.begin(flight)
         try:
             await self._ledger.record(
@@ -245,8 +250,14 @@ class Outbound:
             )
         except BaseException:
             self._flights.forget(flight.exchange)
+            if new:
+                quotas.free(flight.exchange)
             raise
         self._legs.kept(effects)
+
+    def counted(self) -> None:
+        """After a start: see :meth:`Unsent.counted`."""
+        self._unsent.counted()
 
     # ---- the same request id again -----------------------------------------------------------
 

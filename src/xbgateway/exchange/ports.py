@@ -66,6 +66,9 @@ class Records(Protocol):
     ) -> Sequence[HoldRow]:
         """Holds that officers of this node decide, oldest first, strictly after a given one."""
 
+    def open_requests(self) -> list[tuple[str, str, str, int]]:
+        """What was sent for callers here and has not ended: id, party, log, bytes beside it."""
+
     def bundles(self, origin: str) -> list[bytes]:
         """Key bundles of a control lane, own or mirrored, in order."""
 

@@ -51,6 +51,12 @@ class Topology:
         """The node that writes a peer's log."""
         return origins.parse(origin).writer
 
+    def reader_of(self, origin: str) -> str:
+        """The node that a lane of ours goes to."""
+        reader = origins.parse(origin).reader
+        assert reader is not None
+        return reader
+
     def own(self) -> Iterable[str]:
         """Every log that this node writes."""
         yield self.home

@@ -177,7 +177,14 @@ class Unsent:
         ]
         append = Append(self._log(admitted, there=not ask.here), raw, admitted.exchange)
         version = decided.facts.standing.register_version
-        await self._ledger.record(Record((append,), tuple(effects), version))
+        quotas = self._flights.quotas
+        new = quotas.take(admitted.exchange, submission.party, None, len(parked))
+        try:
+            await self._ledger.record(Record((append,), tuple(effects), version))
+        except BaseException:
+            if new:
+                quotas.free(admitted.exchange)
+            raise
         self._legs.kept(effects)
         holds = decided.decision.holds
         finished = Finished(
@@ -239,6 +246,16 @@ class Unsent:
         self._meter.exchange("outbound", finished.outcome, finished.reason)
         self._flights.end(entry.exchange, finished)
         return finished
+
+    def counted(self) -> None:
+        """After a start: what has not ended yet takes its room."""
+        reader, quotas = self._ledger.reader, self._flights.quotas
+        for row in reader.holds_in("open", "approved", "rejected"):
+            party, sealed = (reader.exchange_row(row.exchange) or (None,))[0], None
+            if party is not None and (sealed := reader.part(row.exchange, _SUBMISSION)) is not None:
+                quotas.put(row.exchange, party, None, len(sealed))
+        for exchange, party, origin, size in reader.open_requests():
+            quotas.put(exchange, party, self._topology.reader_of(origin), size)
 
     def parked(self, exchange: str, key: bytes) -> tuple[Submission, str] | None:
         """What waits here, and when it was first admitted."""

@@ -97,6 +97,13 @@ EXCHANGES_IN_FLIGHT_MAX = 1024
 # Exchanges of a lane that are recorded and wait for the other side, whose callers may be gone: a
 # few KiB of memory each, and eight times what may be in flight. While a peer is away it fills up.
 EXCHANGES_UNDER_WAY_MAX = 8 * EXCHANGES_IN_FLIGHT_MAX
+# Exchanges of one party that have not ended, and what is kept for them: half of a lane's above, so
+# that a party whose system runs wild leaves room for the others.
+OPEN_OF_PARTY_MAX = EXCHANGES_UNDER_WAY_MAX // 2
+OPEN_OF_PARTY_BYTES_MAX = 512 * 1024 * 1024
+# The same on their way to one peer: what a disk bears while that peer is away for days.
+OPEN_TO_PEER_MAX = 4 * EXCHANGES_UNDER_WAY_MAX
+OPEN_TO_PEER_BYTES_MAX = 4 * 1024 * 1024 * 1024
 # Mirrored entries acted on at once, each with its payload; the rest wait as rows. Enough for all
 # that two peers have in flight, both legs; an engine that is down must not fill memory with tasks.
 ENTRIES_ACTED_ON_MAX = 4 * EXCHANGES_IN_FLIGHT_MAX

@@ -1,10 +1,16 @@
-"""Reasons of deliveries that wait: leases of whoever pulls, and what a person says of them."""
+"""Reasons of exchanges that wait: room for them, leases of whoever pulls, a person's word."""
 
 from .errors import Explanation, Reason
 
 _R = Reason
 
 DELIVERY: dict[Reason, Explanation] = {
+    _R.QUOTA_EXCEEDED: Explanation(
+        "RESOURCE_EXHAUSTED",
+        "As many exchanges of the party, or to that peer, have not ended as may be open at once.",
+        "Wait as long as the error says, then try again with the same request id; `quota` says"
+        " which bound it is, and your operator sets it.",
+    ),
     _R.LEASE_OVER: Explanation(
         "FAILED_PRECONDITION",
         "The lease is not the exchange's last one, or the exchange has ended without it.",

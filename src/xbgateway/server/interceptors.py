@@ -27,6 +27,7 @@ from .status import Ended, Failure, of_accident, of_error, of_finished
 from .texts import chosen
 
 _log = structlog.get_logger("xbgateway.server")
+_CALLERS_OWN = (Reason.TOO_MANY_REQUESTS, Reason.QUOTA_EXCEEDED)
 _ERROR_CODES = {grpc.StatusCode.INTERNAL, grpc.StatusCode.DATA_LOSS}
 
 # Quoted: the stubs are generic, the classes are not.
@@ -145,7 +146,7 @@ class Edge(grpc.aio.ServerInterceptor):
         if not isinstance(error, GatewayError):
             _log.error("call failed", method=name, key=incident, exc_info=error)
             return of_accident(language, self._page, incident)
-        if isinstance(error, Refused) or error.reason is Reason.TOO_MANY_REQUESTS:
+        if isinstance(error, Refused) or error.reason in _CALLERS_OWN:
             self._refusals.count(source(context), error.reason)
         failure = of_error(error, language, self._page, incident)
         about = {"method": name, "key": incident, "code": failure.code.name}

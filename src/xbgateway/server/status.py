@@ -34,6 +34,7 @@ _CODES = {code.value[0]: code for code in grpc.StatusCode}
 _VALUE_CHARS_MAX = 256
 _RETRY_S: Mapping[Reason, float] = {
     Reason.TOO_MANY_REQUESTS: 0.5,
+    Reason.QUOTA_EXCEEDED: 5.0,
     Reason.FACTS_UNSTABLE: 0.1,
     Reason.EXCHANGE_PENDING: 2.0,
     Reason.PEER_UNREACHABLE: 5.0,

@@ -7,6 +7,11 @@ from xbgateway.model.errors import Reason
 _R = Reason
 
 DELIVERY_TEXTS: Mapping[Reason, tuple[str, str, str]] = {
+    _R.QUOTA_EXCEEDED: (
+        "此機構或此對方節點未完結的交換已達上限，請稍後再試。",
+        "此机构或此对方节点未完结的交换已达上限，请稍后再试。",
+        "As trocas por terminar desta entidade, ou com esse nó, atingiram o limite; espere.",
+    ),
     _R.LEASE_OVER: (
         "該租約已不是此交換的最後租約，或交換已以其他方式結束。",
         "该租约已不是此交换的最后租约，或交换已以其他方式结束。",

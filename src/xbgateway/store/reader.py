@@ -223,6 +223,16 @@ class Reader(RegisterRows):
         )
         return [str(UUID(bytes=i)) for (i,) in rows]
 
+    def open_requests(self) -> list[tuple[str, str, str, int]]:
+        """What was sent for callers here and has not ended: id, party, log, bytes beside it."""
+        rows = self.connection().execute(
+            "SELECT b.exchange, x.party, l.origin, length(b.declaration) + length(b.sealed)"
+            " FROM beside b JOIN exchanges x ON x.id = b.exchange JOIN logs l ON l.id = b.pos >> ?"
+            " WHERE x.party NOT NULL AND l.role = 'own'",
+            (INDEX_BITS,),
+        )
+        return [(str(UUID(bytes=i)), party, origin, size) for i, party, origin, size in rows]
+
     def evidence_until(self, exchange: str) -> str | None:
         """Local day until which the facts of an exchange have to be kept."""
         found = self._rows(

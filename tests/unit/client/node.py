@@ -9,7 +9,7 @@ from typing import Any
 
 import grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
-from google.rpc.error_details_pb2 import ErrorInfo, LocalizedMessage
+from google.rpc.error_details_pb2 import ErrorInfo, LocalizedMessage, RetryInfo
 from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
 from tests.unit.client.authority import Authority, Pair
@@ -48,14 +48,21 @@ class Seen:
 
 
 def refusal(
-    code: grpc.StatusCode, reason: str, domain: str = "xbgateway", **metadata: str
+    code: grpc.StatusCode,
+    reason: str,
+    domain: str = "xbgateway",
+    retry_s: float | None = None,
+    **metadata: str,
 ) -> Abort:
     """Fails a call as a node does: one ErrorInfo and texts in four languages."""
     status = Status(code=code.value[0], message=f"sentence of {reason}")
-    details = [
+    details: list[Any] = [
         ErrorInfo(reason=reason, domain=domain, metadata=metadata),
         *(LocalizedMessage(locale=tag, message=f"{tag} text") for tag in ("zh-Hant", "pt", "en")),
     ]
+    if retry_s is not None:
+        details.append(RetryInfo())
+        details[-1].retry_delay.FromTimedelta(timedelta(seconds=retry_s))
     for detail in details:
         packed = AnyMessage()
         packed.Pack(detail)

@@ -29,6 +29,7 @@ SERVER = AUTHORITY.issue(NODE)
 PARTY = AUTHORITY.issue("spiffe://zhuhai.xbg.test/party/cn.hengqin.window")
 PATH = "xbgateway.api.socialsecurity.v1.ContributionService/QueryContributions"
 ASKED = QueryContributionsRequest(pid_token="pt_a", fss_no="SYN000001")
+SAID: dict[str, Any] = {"purpose": "CONTRIB_QUERY", "scenario": "SC-CQ"}
 
 
 @pytest.fixture
@@ -351,12 +352,11 @@ def test_secrets_do_not_show_in_representations() -> None:
 async def test_a_submission_says_what_a_call_says_and_how_long_it_lives(
     address: str, seen: Seen
 ) -> None:
-    said: dict[str, Any] = {"purpose": "CONTRIB_QUERY", "scenario": "SC-CQ"}
     async with open_gateway(address) as gateway:
-        found = await gateway.submit(PATH, ASKED, **said, time_to_live=timedelta(hours=2))
+        found = await gateway.submit(PATH, ASKED, **SAID, time_to_live=timedelta(hours=2))
         seen.failures = [refusal(grpc.StatusCode.PERMISSION_DENIED, "POLICY_DENIED", rule="r")]
         with pytest.raises(GatewayCallError) as caught:
-            await gateway.submit(PATH, ASKED, **said, request_id=EXCHANGE)
+            await gateway.submit(PATH, ASKED, **SAID, request_id=EXCHANGE)
     assert (found.exchange_id, found.outcome) == (EXCHANGE, exchange.OUTCOME_PENDING)
     assert seen.lives == [timedelta(hours=2)]
     assert seen.submitted[0].payload == ASKED.SerializeToString()
@@ -376,3 +376,25 @@ async def test_a_watch_goes_on_where_it_broke_and_says_nothing_twice(
         with pytest.raises(GatewayCallError) as caught:
             _ = [one async for one in gateway.exchanges.watch(EXCHANGE, etag="2")]
     assert caught.value.reason == "EXCHANGE_UNKNOWN"
+
+
+async def test_a_submission_waits_for_room_as_long_as_the_node_says(
+    address: str, seen: Seen
+) -> None:
+    full = grpc.StatusCode.RESOURCE_EXHAUSTED
+    seen.failures = [refusal(full, "QUOTA_EXCEEDED", retry_s=0.2) for _ in range(2)]
+    async with open_gateway(address) as gateway:
+        started = asyncio.get_running_loop().time()
+        found = await gateway.submit(PATH, ASKED, **SAID)
+        assert asyncio.get_running_loop().time() - started >= 0.4
+        assert found.exchange_id == EXCHANGE
+        assert len(seen.of("Submit")) == 3
+        # Longer than there is time for, or without a word of when: told at once.
+        late = refusal(full, "QUOTA_EXCEEDED", retry_s=5.0)
+        for failure in (late, refusal(full, "PAYLOAD_TOO_LARGE")):
+            seen.failures = [failure]
+            with pytest.raises(GatewayCallError) as caught:
+                await gateway.submit(PATH, ASKED, **SAID, timeout_s=2.0)
+            assert caught.value.code is full
+    assert len(seen.of("Submit")) == 5
+    assert len({one.request_id for one in seen.submitted}) == 1

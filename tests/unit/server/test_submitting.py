@@ -14,8 +14,9 @@ from tests.unit.server.told import failure
 
 from xbgateway.api.exchange.v1 import exchange_pb2 as wire
 from xbgateway.api.exchange.v1.exchange_pb2_grpc import ExchangeServiceStub
+from xbgateway.client import GatewayCallError
 from xbgateway.exchange.stages import Finished, Submission
-from xbgateway.model.errors import Reason
+from xbgateway.model.errors import Reason, Unavailable
 from xbgateway.model.outcome import Outcome
 
 Code = grpc.StatusCode
@@ -118,3 +119,17 @@ async def test_a_watch_shows_nothing_of_others_and_ends_when_the_node_stops(edge
         assert error.value.code() is Code.UNAVAILABLE
         await draining
     assert not edge.path.watching._watchers
+
+
+async def test_without_room_the_caller_hears_when_to_come_back(edge: Edge) -> None:
+    async def full(_submission: Submission) -> Finished:
+        raise Unavailable(Reason.QUOTA_EXCEEDED, "full", quota="party_exchanges")
+
+    edge.path.work = full
+    async with edge.channel() as channel:
+        stub = ExchangeServiceStub(channel)
+        with pytest.raises(grpc.aio.AioRpcError) as error:
+            await stub.Submit(asked(), metadata=edge.bearer())
+    told = GatewayCallError.of(error.value)
+    assert (told.code, told.reason) == (Code.RESOURCE_EXHAUSTED, Reason.QUOTA_EXCEEDED)
+    assert (told.retry_s, told.metadata["quota"]) == (5.0, "party_exchanges")
