@@ -6,13 +6,26 @@ import sys
 import time
 from collections.abc import Callable
 
-from bench import docs, exchange, flat, log, memory, policy, registers, revoking, steps, stream
+from bench import (
+    docs,
+    exchange,
+    flat,
+    log,
+    memory,
+    policy,
+    registers,
+    revoking,
+    steps,
+    stream,
+    submitted,
+)
 from bench.processes import GhzMissing
 from bench.result import ROOT, Figures, keep, machine, read, say, show
 
 Section = Callable[[argparse.Namespace], Figures]
 SECTIONS: dict[str, Section] = {
     "exchange": lambda asked: exchange.run(asked.rounds, asked.seconds),
+    "async": lambda asked: submitted.run(asked.rounds, asked.submitted),
     "steps": lambda asked: steps.run(asked.steps),
     "log": lambda asked: log.run(asked.log_entries),
     "flat": lambda asked: flat.run(asked.entries),
@@ -30,6 +43,7 @@ def _arguments() -> argparse.Namespace:
     add("sections", nargs="*", metavar="SECTION", help="all, where none is named")
     add("--rounds", type=int, default=3, help="of peer and product in turns, per concurrency")
     add("--seconds", type=float, default=6.0, help="of load per round and side")
+    add("--submitted", type=int, default=3000, help="submissions per round of the async section")
     add("--steps", type=int, default=3000, help="exchanges timed by step")
     add("--log-entries", type=int, default=30_000)
     add("--entries", type=int, default=1_000_000, help="in the full store of the flat section")

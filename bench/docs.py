@@ -19,6 +19,9 @@ def ratios(kept: Kept) -> Figures:
     if exchange is not None:
         for concurrency, of in exchange["concurrency"].items():
             found[f"exchange_{concurrency}_concurrent"] = of["ratio"]
+    submitted = kept.get("async")
+    if submitted is not None:
+        found["async"] = {name: submitted[f"{name}_ratio"] for name in ("accepted", "delivered")}
     flat = kept.get("flat")
     if flat is not None:
         found["flat"] = {
@@ -75,6 +78,7 @@ def page(kept: Kept) -> str:
         _HEAD,
         _machines(have),
         _exchange(have["exchange"]),
+        _submitted(have["async"]),
         _steps(have["steps"], have["exchange"]),
         _log(have["log"]),
         _flat(have["flat"]),
@@ -109,10 +113,10 @@ _HEAD = f"""# Benchmarks
 
 <!-- Written by `python -m bench --write-docs` from the figures of a run; do not edit. -->
 
-`make bench` makes these figures; `python -m bench exchange` (or `steps`, `log`, `flat`, `memory`,
-`policy`, `registers`, `revoking`, `stream`) makes some of them again. Raw figures are kept in
-`var/bench/`, ratios go to standard output as JSON. Everything is a median with the lowest and
-highest value behind it, on loopback. Absolute rates are the machine's; the ratios are what to
+`make bench` makes these figures; `python -m bench exchange` (or `async`, `steps`, `log`, `flat`,
+`memory`, `policy`, `registers`, `revoking`, `stream`) makes some of them again. Raw figures are
+kept in `var/bench/`, ratios go to standard output as JSON. Everything is a median with the lowest
+and highest value behind it, on loopback. Absolute rates are the machine's; the ratios are what to
 compare.
 
 What is compared: **product** is load → node A → peer link → node B → service, **peer** is load →
@@ -189,6 +193,22 @@ def _exchange(figures: Figures) -> str:
 
 def _counted(value: float | None) -> str:
     return "not counted (needs perf)" if value is None else number(value)
+
+
+def _submitted(figures: Figures) -> str:
+    rows = [
+        (name, Spread(**figures[f"{name}_per_second"]), Spread(**figures[f"{name}_ratio"]))
+        for name in ("accepted", "delivered")
+    ]
+    relayed = ("relayed", Spread(**figures["relayed_per_second"]), 1)
+    head = ("what", "per second", "ratio to the relay")
+    return (
+        "## Submitted, and nobody waits\n\n"
+        f"{figures['rounds']} rounds of {figures['calls']} submissions at"
+        f" {figures['concurrency']} concurrent, in turns with as many calls through the relay."
+        " Accepted: Submit has returned. Delivered: from the first submission to the end of the"
+        " last exchange.\n\n" + _table(head, [*rows, relayed])
+    )
 
 
 def _steps(figures: Figures, exchange: Figures) -> str:

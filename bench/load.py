@@ -10,7 +10,7 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.processes import BACKEND, Pair
+from bench.processes import BACKEND, NODES, Pair
 
 # ghz spreads its workers over connections; a connection bears 256 calls at once.
 _CALLS_PER_CONNECTION = 64
@@ -49,7 +49,7 @@ async def run(
 ) -> Round:
     """Load one side for a time or a number of calls. Raises ``LoadFailed``."""
     output = pair.folder / "ghz.json"
-    names = (*pair.sides[side], BACKEND)
+    names = (*pair.sides.get(side, NODES), BACKEND)
     command = [
         *pair.load(side, output),
         *("-c", str(concurrency)),

@@ -8,8 +8,10 @@ import asyncio
 import json
 import os
 import shutil
+import sqlite3
+from base64 import b64encode
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.request import urlopen
@@ -27,6 +29,7 @@ from xbgateway.client.tokens import LIFETIME_S_MAX, TokenMint
 from xbgateway.demo.cluster import AGENCIES, Cluster, free_ports
 
 NODES = ("zhuhai", "macao")
+SUBMITTED = "submitted"  # the product, by callers who do not wait
 BACKEND = "macao-agency"  # the name that the cluster gives to the process behind node B
 _METRICS_EVERY_S = 1.2  # a node carries its counts into /metrics once a second
 _LISTENING_WAIT_S = 20.0
@@ -159,6 +162,12 @@ class Pair(Cluster):
         """Process id of a running process."""
         return self.processes[name].pid
 
+    def open_exchanges(self) -> int:
+        """Exchanges of callers at node A that have not ended, as its store has them."""
+        count = "SELECT count(DISTINCT exchange) FROM beside WHERE exchange NOT NULL"
+        with closing(sqlite3.connect(self.store("zhuhai"), timeout=10)) as store:
+            return int(store.execute(count).fetchone()[0])
+
     def cpu_s(self, name: str) -> float:
         """Processor seconds that a process has used."""
         times = psutil.Process(self.pid(name)).cpu_times()
@@ -181,19 +190,30 @@ class Pair(Cluster):
             kid="token",
             lifetime_s=LIFETIME_S_MAX,
         )
+        token = f"Bearer {mint()}"
         metadata = {
-            "authorization": f"Bearer {mint()}",
+            "authorization": token,
             "xb-purpose": PURPOSE,
             "xb-scenario": SCENARIO,
             "xb-request-id": "{{newUUID}}",
             "xb-sent-at": "{{.Timestamp}}",
         }
+        asked = ("-B", str(self.folder / "request.bin"), "-m", json.dumps(metadata))
+        called = f"{SERVICE}/{METHOD}"
+        if side == SUBMITTED:
+            asked = (
+                "-d",
+                json.dumps({"call": _call()}),
+                "-m",
+                json.dumps({"authorization": token}),
+            )
+            called = "xbgateway.api.exchange.v1.ExchangeService/Submit"
         return [
             ghz(),
-            *("--protoset", str(self.descriptors), "--call", f"{SERVICE}/{METHOD}"),
+            *("--protoset", str(self.descriptors), "--call", called),
             *("--cacert", str(self._root("zhuhai"))),
             *("--cert", str(home / "tls.crt"), "--key", str(home / "tls.key")),
-            *("-B", str(self.folder / "request.bin"), "-m", json.dumps(metadata)),
+            *asked,
             *("--duration-stop", "wait", "-O", "json", "-o", str(output), self.address(side)),
         ]
 
@@ -209,6 +229,19 @@ class Pair(Cluster):
                 sums[name] = sums.get(name, 0.0) + sample.value
         kept = ("fsyncs", "log_entries", "decision_memo_hits", "decision_memo_misses")
         return {name: sums.get(name, 0.0) for name in kept}
+
+
+def _call() -> dict[str, str]:
+    """A call to be submitted, as the load generator's template."""
+    return {
+        "request_id": "{{newUUID}}",
+        "service": SERVICE,
+        "method": METHOD,
+        "payload": b64encode(request()).decode(),
+        "purpose": PURPOSE,
+        "scenario": SCENARIO,
+        "sent_at": "{{.Timestamp}}",
+    }
 
 
 def _fetched(url: str) -> str:
