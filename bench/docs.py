@@ -1,7 +1,7 @@
 """``docs/benchmarks.md`` and the ratios, from the figures that were kept. Nothing here measures."""
 
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from bench.flat import FLAT_WITHIN
 from bench.memory import BOUNDED_WITHIN
@@ -15,52 +15,63 @@ Kept = dict[str, Figures | None]
 def ratios(kept: Kept) -> Figures:
     """What a run comes down to; a section without figures is named, not left out."""
     found: Figures = {"missing": [name for name, figures in kept.items() if figures is None]}
-    exchange = kept.get("exchange")
-    if exchange is not None:
-        for concurrency, of in exchange["concurrency"].items():
-            found[f"exchange_{concurrency}_concurrent"] = of["ratio"]
-    submitted = kept.get("async")
-    if submitted is not None:
-        found["async"] = {name: submitted[f"{name}_ratio"] for name in ("accepted", "delivered")}
-    flat = kept.get("flat")
-    if flat is not None:
-        found["flat"] = {
-            "entries": flat["entries"],
-            "ratio": flat["ratio"],
-            "time_ratio": flat["time_ratio"],
-            "grown_by_more_than_10_percent": flat["grown"],
+    for name, part in _PARTS.items():
+        figures = kept.get(name)
+        if figures is not None:
+            found |= part(figures)
+    return found
+
+
+def _stream_ratios(figures: Figures) -> Figures:
+    return {
+        "stream_to_bare_stream": {
+            size: {way: round(_median(one, way) / _median(one, WAYS[1]), 2) for way in WAYS[2:]}
+            for size, one in figures["sizes"].items()
         }
-    memory = kept.get("memory")
-    if memory is not None:
-        found["memory_bounded"] = {n: one["bounded"] for n, one in memory["nodes"].items()}
-    log = kept.get("log")
-    if log is not None:
-        found["log_per_second"] = {
-            name.removesuffix("_per_second"): log[name]["median"]
+    }
+
+
+_PARTS: dict[str, Callable[[Figures], Figures]] = {
+    "exchange": lambda figures: {
+        f"exchange_{concurrency}_concurrent": of["ratio"]
+        for concurrency, of in figures["concurrency"].items()
+    },
+    "async": lambda figures: {
+        "async": {name: figures[f"{name}_ratio"] for name in ("accepted", "delivered")}
+    },
+    "flat": lambda figures: {
+        "flat": {
+            "entries": figures["entries"],
+            "ratio": figures["ratio"],
+            "time_ratio": figures["time_ratio"],
+            "grown_by_more_than_10_percent": figures["grown"],
+        }
+    },
+    "memory": lambda figures: {
+        "memory_bounded": {name: one["bounded"] for name, one in figures["nodes"].items()}
+    },
+    "log": lambda figures: {
+        "log_per_second": {
+            name.removesuffix("_per_second"): figures[name]["median"]
             for name in ("append_per_second", "mirror_per_second")
         }
-    policy = kept.get("policy")
-    if policy is not None:
-        us = policy["us"]
-        found["policy_miss_to_hit"] = round(
-            us["embedded: evaluated"]["median"] / us["memo: hit"]["median"], 1
+    },
+    "policy": lambda figures: {
+        "policy_miss_to_hit": round(
+            figures["us"]["embedded: evaluated"]["median"] / figures["us"]["memo: hit"]["median"], 1
         )
-    registers = kept.get("registers")
-    if registers is not None:
-        found["registers"] = {
-            "hit_rate": registers["day"]["hit rate"],
-            "ten_times_as_large": registers["cpu_ms"]["10 times the registers, ratio"],
+    },
+    "registers": lambda figures: {
+        "registers": {
+            "hit_rate": figures["day"]["hit rate"],
+            "ten_times_as_large": figures["cpu_ms"]["10 times the registers, ratio"],
         }
-    revoking = kept.get("revoking")
-    if revoking is not None:
-        found["revoking_p99_s"] = {n: one["p99_s"] for n, one in revoking["changed_at"].items()}
-    stream = kept.get("stream")
-    if stream is not None:
-        found["stream_to_bare_stream"] = {
-            size: {way: round(_median(one, way) / _median(one, WAYS[1]), 2) for way in WAYS[2:]}
-            for size, one in stream["sizes"].items()
-        }
-    return found
+    },
+    "revoking": lambda figures: {
+        "revoking_p99_s": {node: one["p99_s"] for node, one in figures["changed_at"].items()}
+    },
+    "stream": _stream_ratios,
+}
 
 
 def _median(one: Figures, way: str) -> float:
