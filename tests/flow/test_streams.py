@@ -5,6 +5,7 @@ import hashlib
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -18,6 +19,7 @@ from xbgateway.core import segment_folder
 from xbgateway.model.entry import Request
 from xbgateway.model.errors import GatewayError, Reason
 from xbgateway.model.limits import SEGMENT_BYTES
+from xbgateway.model.origins import exchange_id
 from xbgateway.model.outcome import Outcome
 from xbgateway.model.quota import Quota
 
@@ -40,14 +42,13 @@ async def upload(
     *,
     start: int = 0,
     end: int | None = None,
+    party: str = WINDOW,
 ) -> str:
     """The id of an upload, whole or broken off."""
     stream_id = stream_id or str(uuid4())
-    uploads = w.nodes["zhuhai"].core.attachments.uploads
+    uploads = w.nodes["zhuhai" if party == WINDOW else "macao"].core.attachments.uploads
     with suppress(ConnectionError):
-        async for _held in uploads.upload(
-            WINDOW, stream_id, len(content), cut(content, start, end)
-        ):
+        async for _held in uploads.upload(party, stream_id, len(content), cut(content, start, end)):
             pass
     return stream_id
 
@@ -243,6 +244,25 @@ async def test_a_party_has_so_much_waiting_and_no_more(tmp_path: Path) -> None:
         assert not calling.done()
         await w.nodes["macao"].core.attachments.delete(FUND, done.exchange)
         assert (await asyncio.wait_for(calling, 10)).outcome is Outcome.EXECUTED
+
+
+async def test_an_exchange_under_the_id_of_an_upload_over_there_spoils_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with world(tmp_path, {"macao": fund}) as w:
+        ours = await upload(w, CONTENT[: 2 * SEGMENT_BYTES])
+        theirs = exchange_id(datetime.now(UTC), b"0" * 10, 0)
+        await upload(w, CONTENT, theirs, end=3, party=FUND)
+        monkeypatch.setattr("xbgateway.exchange.admission.exchange_id", lambda *_words: theirs)
+        finished = await w.submit("zhuhai", query(attachment=ours))
+        assert (finished.outcome, finished.reason) == (Outcome.NOT_EXECUTED, Reason.ENTRY_INVALID)
+        monkeypatch.undo()
+        there = w.nodes["macao"].core.attachments
+        begun = there.get(FUND, theirs).segments_held
+        await upload(w, CONTENT, theirs, start=begun, party=FUND)
+        assert there.get(FUND, theirs).complete
+        await w.settle()
+        w.agree()
 
 
 Evil = Callable[[list[bytes]], list[bytes]]

@@ -90,7 +90,10 @@ class Crossing:
             await asyncio.gather(fetching, return_exceptions=True)
 
     async def _begin(self, entry: Request, stream: Stream) -> None:
-        """Raises ``Unavailable(STREAM_ROOM)``: it waits at its sender until there is room."""
+        """Raises ``Unavailable(STREAM_ROOM)``: it waits at its sender until there is room.
+
+        ``Refused(ENTRY_INVALID)`` where something else rests here under its id.
+        """
         now = instant(self._clock.now())
         row = StreamRow(
             id=entry.exchange,
@@ -102,6 +105,9 @@ class Crossing:
         )
         if self._rows.row(entry.exchange) is None:
             await self._ledger.record(Record((), (OpenStream(row, self._most_bytes),)))
+        known = self._rows.row(entry.exchange)
+        if known is None or known.exchange != known.id:  # an upload of a party of ours
+            raise Refused(Reason.ENTRY_INVALID, "the exchange id is that of an attachment here")
 
     async def _fetch(self, entry: Request, peer: str, stream: Stream, key: bytes) -> None:
         """All segments, over as many connections as it takes while each brings something."""
