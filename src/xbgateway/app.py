@@ -103,7 +103,7 @@ class Node:
             load_directory(settings.files.policies),
             engine_of(settings.engine),
             NodeKeys.load(settings.files.keys, trust_domain, settings.node, dev=self.dev),
-            settings.files.store,
+            settings.files.store or settings.store.url or "",
             Backends(self.channels, _backends(settings, trust_domain)),
             peers,
             self.clock,

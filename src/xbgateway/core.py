@@ -4,6 +4,7 @@
 memory and an evil peer around two of them. Nothing here listens or dials.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -63,6 +64,7 @@ from xbgateway.store import (
     LogSpec,
     ProposalRows,
     SqliteStore,
+    Store,
 )
 from xbgateway.tlog import Cosigner, NoteSigner, NoteVerifier, SignatureType
 
@@ -128,7 +130,7 @@ class Core:
     memo: Memo
     topology: Topology
     keys: NodeKeys
-    store: SqliteStore
+    store: Store
     logbook: Logbook
     gateway: Gateway
     registrar: Registrar
@@ -225,7 +227,7 @@ def compose(  # noqa: PLR0917 - the one place where everything meets
     revision: Revision,
     engine: Engine,
     keys: NodeKeys,
-    store_path: Path,
+    place: Path | str,
     services: Services,
     peers: Peers,
     clock: Clock,
@@ -244,7 +246,7 @@ def compose(  # noqa: PLR0917 - the one place where everything meets
     topology = topology_of(base, node, lanes)
     _check_key(base, topology, keys)
     catalogue, remembered = build_catalogue(base), Memo()
-    store = SqliteStore(store_path, specs(base, topology, keys), group_wait_s=group_wait_s)
+    store = _opened(place, specs(base, topology, keys), group_wait_s)
     try:
         counted = meter or NoMeter()
         current, proposals = _current(base, store), ProposalRows(store.reader)
@@ -299,7 +301,19 @@ def _check_key(register: Register, topology: Topology, keys: NodeKeys) -> None:
         )
 
 
-def _current(base: Register, store: SqliteStore) -> Current:
+def _opened(place: Path | str, logs: Sequence[LogSpec], group_wait_s: float) -> Store:
+    if isinstance(place, Path):
+        return SqliteStore(place, logs, group_wait_s=group_wait_s)
+    try:
+        from xbgateway.store.postgres import PostgresStore  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise Fatal(
+            Reason.CONFIG_INVALID, f"store.url needs the extra xbgateway[postgres]: {error}"
+        ) from error
+    return PostgresStore(place, logs, group_wait_s=group_wait_s)
+
+
+def _current(base: Register, store: Store) -> Current:
     """The document under the changes of the store; where both changed a record, the store wins."""
     changes = (Change.decode(raw) for raw in store.reader.changes_in_use())
     register, astray = layered(base, changes)

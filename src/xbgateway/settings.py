@@ -10,7 +10,6 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
-from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 from pydantic_settings import (
@@ -21,6 +20,7 @@ from pydantic_settings import (
 )
 
 from xbgateway.model import limits
+from xbgateway.model.addresses import without_password, without_user
 from xbgateway.model.errors import Reason, Refused
 
 ENV_PREFIX = "XBGATEWAY_"
@@ -42,7 +42,7 @@ class _Section(BaseModel):
 class Files(_Section):
     """Where the node's files are."""
 
-    store: Path = Field(description="The node's SQLite database; its folder must exist.")
+    store: Path | None = Field(default=None, description="The node's SQLite file, or `store.url`.")
     keys: Path = Field(description="Folder of the node's private keys, readable by it alone.")
     register_file: Path = Field(description="The register document (YAML), the same on all nodes.")
     policies: Path | None = Field(
@@ -50,6 +50,17 @@ class Files(_Section):
     )
     roots: Path = Field(description="Folder of root certificates, `<trust-domain>.pem` each.")
     crls: Path | None = Field(default=None, description="Folder of certificate revocation lists.")
+
+
+class StorePlace(_Section):
+    """A store that is no file: PostgreSQL, with the extra `postgres` installed."""
+
+    url: str | None = Field(
+        default=None,
+        pattern=r"^postgres(ql)?://",
+        description="`postgresql://user@host/database?options=-csearch_path%3Dschema`, as libpq "
+        "reads it; the schema must exist. A password goes into `~/.pgpass` or `PGPASSWORD`.",
+    )
 
 
 class Listen(_Section):
@@ -167,6 +178,7 @@ class Settings(BaseSettings):
         description="Id of this node in the register.",
     )
     files: Files
+    store: StorePlace = StorePlace()
     listen: Listen = Listen()
     tls: Tls
     lanes: int = Field(
@@ -188,6 +200,13 @@ class Settings(BaseSettings):
     log: Log = Log()
 
     _origins: dict[str, Origin] = PrivateAttr(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _one_store(self) -> Self:
+        if (self.files.store is None) == (self.store.url is None):
+            raise ValueError("the store is files.store or store.url: set one of them")
+        without_password(self.store.url or "")
+        return self
 
     @classmethod
     def settings_customise_sources(
@@ -243,7 +262,8 @@ def check(settings: Settings) -> list[str]:
     """
     problems: list[str] = []
     files = settings.files
-    problems += _folder("files.store", files.store.parent, writable=True)
+    if files.store is not None:
+        problems += _folder("files.store", files.store.parent, writable=True)
     problems += _folder("files.keys", files.keys)
     if files.keys.is_dir():
         for key_file in sorted(files.keys.iterdir()):
@@ -375,9 +395,4 @@ def _shown(value: object) -> str:
     if isinstance(value, Backend):
         return value.address + (f" ({value.server_name})" if value.server_name else "")
     text = str(value)
-    if "://" not in text:
-        return text
-    parts = urlsplit(text)
-    host = parts.netloc.rpartition("@")[2]
-    # Users, passwords and tokens in an address stay out of what is shown.
-    return urlunsplit((parts.scheme, host, parts.path, "", ""))
+    return without_user(text) if "://" in text else text

@@ -177,6 +177,25 @@ def test_without_a_file_the_environment_is_enough(
     assert settings.tls.key == Path("/absolute/key.pem")
 
 
+def test_a_store_is_a_file_or_a_url_without_a_secret(folder: Path) -> None:
+    file = (folder / "node.toml").read_text()
+    line = next(one for one in file.splitlines() if one.startswith("store ="))
+    url = "postgresql://node@db.example/xb?options=-csearch_path%3Dnode"
+    for text, said in (
+        (file.replace(line, ""), "files.store or store.url"),
+        (f"{file}\n[store]\nurl = '{url}'\n", "files.store or store.url"),
+        (f"{file.replace(line, '')}\n[store]\nurl = '{url}&password=x'\n", "pgpass"),
+        (f"{file.replace(line, '')}\n[store]\nurl = 'postgresql://a:b@db/xb'\n", "pgpass"),
+    ):
+        (folder / "node.toml").write_text(text)
+        with pytest.raises(Refused, match=said):
+            load_settings(folder / "node.toml")
+    (folder / "node.toml").write_text(f"{file.replace(line, '')}\n[store]\nurl = '{url}'\n")
+    settings = load_settings(folder / "node.toml")
+    assert (settings.files.store, settings.store.url) == (None, url)
+    assert check(settings) == []
+
+
 def test_missing_files_are_named_by_key(folder: Path) -> None:
     settings = _load(folder)
     (folder / "register.yaml").unlink()

@@ -18,6 +18,7 @@ from xbgateway.cli import (
     register,
     revision,
     serve,
+    store,
     submit,
     token,
 )
@@ -45,6 +46,7 @@ for name, group in (
     ("inbox", inbox.app),
     ("dead-letter", dead_letter.app),
     ("log", log.app),
+    ("store", store.app),
     ("policy", policy.app),
     ("revision", revision.app),
     ("decision", decision.app),

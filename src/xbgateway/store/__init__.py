@@ -10,7 +10,8 @@ from .lock import StoreLock
 from .logbook import Logbook
 from .opening import LogSpec
 from .proposals import ProposalRows
-from .sqlite import SqliteStore
+from .sqlite_file import SqliteStore
+from .writer import Store
 
 __all__ = [
     "DeliveryRows",
@@ -19,5 +20,6 @@ __all__ = [
     "Logbook",
     "ProposalRows",
     "SqliteStore",
+    "Store",
     "StoreLock",
 ]
