@@ -35,8 +35,8 @@ ENTRY_BYTES_MAX = 65_535
 GROUP_ENTRIES_MAX = 256
 GROUP_BYTES_MAX = 2 * 1024 * 1024
 # A group of a busy log waits for company (store/pace.py), at most so long: an exchange takes part
-# in six groups one after the other, so this adds less than a fifth of a second.
-GROUP_WAIT_S_MAX = 0.03
+# in six groups one after the other, so this adds at most 60 ms.
+GROUP_WAIT_S_MAX = 0.01
 # Unacknowledged groups per lane: bounds what either side must buffer (8 x ~3 MiB).
 LINK_GROUPS_IN_FLIGHT_MAX = 8
 # A receipt may come this much later than the group: under load one cosignature serves several, and
