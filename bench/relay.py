@@ -14,6 +14,8 @@ import grpc
 import grpc.aio
 import uvloop
 
+from bench.serving import parser_of, serve
+
 
 class Relay(grpc.GenericRpcHandler):
     """Every method, passed on to one channel."""
@@ -40,33 +42,21 @@ class Relay(grpc.GenericRpcHandler):
         return known
 
 
-async def serve(asked: argparse.Namespace) -> None:
+async def relay(asked: argparse.Namespace) -> None:
     """Relay until the process is told to stop."""
     key, chain = asked.key.read_bytes(), asked.cert.read_bytes()
     out = grpc.ssl_channel_credentials(asked.target_roots.read_bytes(), key, chain)
     options = (("grpc.ssl_target_name_override", asked.target_name),)
-    channel = grpc.aio.secure_channel(asked.target, out, options=options)
-    server = grpc.aio.server()
-    server.add_generic_rpc_handlers((Relay(channel),))
-    credentials = grpc.ssl_server_credentials(
-        [(key, chain)], root_certificates=asked.roots.read_bytes(), require_client_auth=True
-    )
-    server.add_secure_port(f"127.0.0.1:{asked.port}", credentials)
-    await server.start()
-    await server.wait_for_termination()
+    await serve(asked, Relay(grpc.aio.secure_channel(asked.target, out, options=options)))
 
 
 def main() -> None:
     """``python -m bench.relay``."""
-    parser = argparse.ArgumentParser(prog="python -m bench.relay", description=__doc__)
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--cert", type=Path, required=True)
-    parser.add_argument("--key", type=Path, required=True)
-    parser.add_argument("--roots", type=Path, required=True, help="of callers")
+    parser = parser_of("relay", __doc__)
     parser.add_argument("--target", required=True, help="host:port to pass calls on to")
     parser.add_argument("--target-roots", type=Path, required=True)
     parser.add_argument("--target-name", required=True, help="name in the target's certificate")
-    uvloop.run(serve(parser.parse_args()))
+    uvloop.run(relay(parser.parse_args()))
 
 
 if __name__ == "__main__":

@@ -6,14 +6,13 @@ has to do with what comes in.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import grpc
-import grpc.aio
 import uvloop
+
+from bench.serving import parser_of, serve
 
 PATH = "/bench.Sink/Take"
 
@@ -39,28 +38,10 @@ class Sink(grpc.GenericRpcHandler):
         return found if handler_call_details.method == PATH else None
 
 
-async def serve(asked: argparse.Namespace) -> None:
-    """Take streams until the process is told to stop."""
-    server = grpc.aio.server()
-    server.add_generic_rpc_handlers((Sink(),))
-    credentials = grpc.ssl_server_credentials(
-        [(asked.key.read_bytes(), asked.cert.read_bytes())],
-        root_certificates=asked.roots.read_bytes(),
-        require_client_auth=True,
-    )
-    server.add_secure_port(f"127.0.0.1:{asked.port}", credentials)
-    await server.start()
-    await server.wait_for_termination()
-
-
 def main() -> None:
     """``python -m bench.sink``."""
-    parser = argparse.ArgumentParser(prog="python -m bench.sink", description=__doc__)
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--cert", type=Path, required=True)
-    parser.add_argument("--key", type=Path, required=True)
-    parser.add_argument("--roots", type=Path, required=True)
-    uvloop.run(serve(parser.parse_args()))
+    asked = parser_of("sink", __doc__).parse_args()
+    uvloop.run(serve(asked, Sink()))
 
 
 if __name__ == "__main__":

@@ -28,9 +28,9 @@ from xbgateway.api.socialsecurity.v1.contribution_pb2 import (
     QueryContributionsResponse,
 )
 from xbgateway.client import Gateway
-from xbgateway.client.streams import SEGMENT_BYTES
 from xbgateway.demo.cluster import free_ports
 from xbgateway.demo.register import FUND
+from xbgateway.model.limits import SEGMENT_BYTES
 
 WAYS = ("AES-256-GCM", "bare stream", "upload", "crossing", "download")
 _MEGABYTE = 1e6

@@ -279,7 +279,7 @@ def compose(  # noqa: PLR0917 - the one place where everything meets
         queue = Queue(DeliveryRows(store.reader), store, catalogue, clock, counted)
         calls = Calls(admission, services, clock, counted, queue)
         delivery = Delivery(admission, legs, store, topology, clock, *last, calls)
-        queue.revoking = Revoking(delivery, store, lambda: admission.in_use).look
+        queue.revoking = Revoking(delivery, lambda: admission.in_use).look
         replies = Replies(*joined, counted, flights)
         logbook, room = Logbook(store, keys.cosigner), Room(store)
         registrar = Registrar(current, lives, store, peers, topology, clock, counted)

@@ -12,7 +12,7 @@ import typer
 from xbgateway.cli.connection import Connection, connected
 from xbgateway.cli.output import Format, Output, shown
 from xbgateway.client import Gateway, GatewayCallError
-from xbgateway.client.streams import SEGMENT_BYTES
+from xbgateway.model.limits import SEGMENT_BYTES
 
 app = typer.Typer(help="Attachments of any size, segment by segment.", rich_markup_mode=None)
 

@@ -13,8 +13,9 @@ import grpc
 from xbgateway.api.stream.v1 import stream_pb2 as wire
 from xbgateway.api.stream.v1.stream_pb2_grpc import StreamServiceStub
 from xbgateway.client.errors import GatewayCallError
+from xbgateway.model.limits import SEGMENT_BYTES
+from xbgateway.model.stream import segment_bytes, segments_of
 
-SEGMENT_BYTES = 1024 * 1024
 Progress = Callable[[int, int], None]  # bytes so far, and in all
 Explained = Callable[..., Any]
 
@@ -45,7 +46,7 @@ class Streams:
 
         ``progress`` hears what is durable at the node. The same id again goes on from there.
         """
-        total = max(1, -(-size_bytes // SEGMENT_BYTES))
+        total = segments_of(size_bytes)
         held: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
         async def requests() -> AsyncIterator[wire.UploadRequest]:
@@ -54,7 +55,7 @@ class Streams:
             start = await held
             await asyncio.to_thread(content.seek, start * SEGMENT_BYTES)
             for index in range(start, total):
-                wanted = min(SEGMENT_BYTES, size_bytes - index * SEGMENT_BYTES)
+                wanted = segment_bytes(size_bytes, index)
                 yield wire.UploadRequest(segment=await asyncio.to_thread(content.read, wanted))
 
         call = self._stub.Upload(requests())

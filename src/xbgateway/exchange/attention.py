@@ -14,7 +14,6 @@ import orjson
 
 from xbgateway.model.clock import Clock, instant
 from xbgateway.model.delivery import FOR_PEOPLE, DeliveryRow, PutDelivery
-from xbgateway.model.entry import Request
 from xbgateway.model.errors import Reason, Refused
 from xbgateway.model.record import Record, Stale
 from xbgateway.seal import open_at_rest, seal_at_rest
@@ -84,12 +83,10 @@ class Attention:
         Raises ``Refused``: ``EXCHANGE_UNKNOWN``, ``NOT_WAITING_FOR_PERSON``, ``EXCHANGE_EXPIRED``.
         """
         row = self._waiting(party, exchange, "dead")
-        assert row.position is not None
-        pending = self._ledger.reader.pending_at(row.position)
-        if pending is None:
+        waiting = self._delivery.waiting(row)
+        if waiting is None:
             raise _moved()
-        assert isinstance(pending.decoded, Request)
-        opened = self._delivery.reopen(pending, pending.decoded)
+        _pending, opened = waiting
         if opened.said.last <= instant(self._clock.now()):
             raise Refused(
                 Reason.EXCHANGE_EXPIRED, "Its last moment has passed: say what happened instead."
@@ -109,12 +106,10 @@ class Attention:
         Raises as :meth:`requeue`, but for the last.
         """
         row = self._waiting(party, exchange, "dead")
-        assert row.position is not None
-        pending = self._ledger.reader.pending_at(row.position)
-        if pending is None:
+        waiting = self._delivery.waiting(row)
+        if waiting is None:
             raise _moved()
-        assert isinstance(pending.decoded, Request)
-        opened = self._delivery.reopen(pending, pending.decoded)
+        pending, opened = waiting
         unknown = found == "unknown"
         reason = Reason.EXCHANGE_UNKNOWN_EFFECT if unknown else Reason.RESOLVED_NOT_EXECUTED
         closed = replace(self._closed(row, officer, note), position=None, reason=reason)

@@ -79,6 +79,16 @@ class Delivery:
             self._approvals.of(pending, entry, declared),
         )
 
+    def waiting(self, row: DeliveryRow) -> tuple[Pending, Opened] | None:
+        """The request of a row as it rests here; ``None`` where it has ended meanwhile."""
+        if row.position is None:
+            return None
+        pending = self._ledger.reader.pending_at(row.position)
+        if pending is None:
+            return None
+        assert isinstance(pending.decoded, Request)
+        return pending, self.reopen(pending, pending.decoded)
+
     async def deliver(self, pending: Pending, opened: Opened, *, again: bool) -> None:
         """Steps 6 to 9. After a crash the service is asked again only if it honours the id.
 

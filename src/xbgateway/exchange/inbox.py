@@ -16,7 +16,6 @@ from uuid import uuid4
 
 from xbgateway.model.clock import Clock, instant
 from xbgateway.model.delivery import DeliveryRow, PutDelivery
-from xbgateway.model.entry import Request
 from xbgateway.model.errors import Reason, Refused, Unavailable
 from xbgateway.model.limits import (
     LEASE_S_MAX,
@@ -24,14 +23,13 @@ from xbgateway.model.limits import (
     PULL_MESSAGES_MAX,
     PULL_WAIT_S_MAX,
 )
-from xbgateway.model.record import Pending, Record, Stale
+from xbgateway.model.record import Record, Stale
 from xbgateway.register import Catalogue
 from xbgateway.seal import keyed_hash
 
 from .delivery import Delivery
 from .holds import Holds
 from .ports import Answered, Ledger, Meter
-from .responses import Opened
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +92,7 @@ class Inbox:
         taken: list[Handed] = []
         room = PAGE_BYTES_MAX
         for row in self._calls.queue.rows.visible(party, paths, instant(now), most):
-            found = self._opened(row)
+            found = self._delivery.waiting(row)
             if found is None:
                 continue
             _pending, opened = found
@@ -126,16 +124,6 @@ class Inbox:
             self._meter.attempt(one.row.service, "handed_out")
         return taken
 
-    def _opened(self, row: DeliveryRow) -> tuple[Pending, Opened] | None:
-        """The request of a row as it rests here; ``None`` where it has ended meanwhile."""
-        if row.position is None:
-            return None
-        pending = self._ledger.reader.pending_at(row.position)
-        if pending is None:
-            return None
-        assert isinstance(pending.decoded, Request)
-        return pending, self._delivery.reopen(pending, pending.decoded)
-
     # ---- leases --------------------------------------------------------------------------------
 
     async def acknowledge(self, party: str, exchange: str, lease: str, answer: Answered) -> None:
@@ -154,7 +142,7 @@ class Inbox:
             if row.answer == digest:
                 return
             raise Refused(Reason.ANSWERED_OTHERWISE, "It was acknowledged with another answer.")
-        found = self._opened(row) if row.state in ("waiting", "dead") else None
+        found = self._delivery.waiting(row) if row.state in ("waiting", "dead") else None
         if found is None or not row.lease or row.lease != lease:
             raise lease_over()
         pending, opened = found

@@ -10,11 +10,9 @@ from collections.abc import Callable
 from uuid import UUID
 
 from xbgateway.model.delivery import DeliveryRow
-from xbgateway.model.entry import Request
 from xbgateway.model.limits import REVOKING_ROWS, REVOKING_SLICE_S
 
 from .delivery import Delivery
-from .ports import Ledger
 
 _FIRST = str(UUID(int=0))
 
@@ -22,12 +20,9 @@ _FIRST = str(UUID(int=0))
 class Revoking:
     """Looks at the deliveries of one node. ``in_use`` says which register and policies decide."""
 
-    def __init__(
-        self, delivery: Delivery, ledger: Ledger, in_use: Callable[[], tuple[str, str]]
-    ) -> None:
+    def __init__(self, delivery: Delivery, in_use: Callable[[], tuple[str, str]]) -> None:
         self._delivery = delivery
         self._queue = delivery.calls.queue
-        self._ledger = ledger
         self._in_use = in_use
         self._asked: tuple[str, str] | None = None  # of all that wait; none yet after a start
         self._asking: tuple[str, str] | None = None
@@ -50,11 +45,6 @@ class Revoking:
                 self._asked = self._asking
 
     async def _ask(self, row: DeliveryRow) -> None:
-        assert row.position is not None
-        pending = self._ledger.reader.pending_at(row.position)
-        if pending is None:
-            return  # it ended just now
-        assert isinstance(pending.decoded, Request)
-        opened = self._delivery.reopen(pending, pending.decoded)
-        if await self._delivery.forbidden(opened) is not None:
+        waiting = self._delivery.waiting(row)
+        if waiting is not None and await self._delivery.forbidden(waiting[1]) is not None:
             self._queue.call_off(row.exchange)

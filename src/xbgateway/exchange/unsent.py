@@ -251,9 +251,12 @@ class Unsent:
         """After a start: what has not ended yet takes its room."""
         reader, quotas = self._ledger.reader, self._flights.quotas
         for row in reader.holds_in("open", "approved", "rejected"):
-            party, sealed = (reader.exchange_row(row.exchange) or (None,))[0], None
-            if party is not None and (sealed := reader.part(row.exchange, _SUBMISSION)) is not None:
-                quotas.put(row.exchange, party, None, len(sealed))
+            known, sealed = (
+                reader.exchange_row(row.exchange),
+                reader.part(row.exchange, _SUBMISSION),
+            )
+            if known is not None and known[0] is not None and sealed is not None:
+                quotas.put(row.exchange, known[0], None, len(sealed))
         for exchange, party, origin, size in reader.open_requests():
             quotas.put(exchange, party, self._topology.reader_of(origin), size)
 
