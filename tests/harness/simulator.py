@@ -223,6 +223,7 @@ class World:
         mine = [o for o, wire in self.wires.items() if name in (wire.writer, wire.reader)]
         tasks = [self._tasks.pop(o) for o in mine if o in self._tasks]
         outbound = gateway._outbound
+        tasks += gateway.holds.running()
         tasks += [*gateway._acting.values(), *(task for _, task in outbound._beginning.values())]  # type: ignore[list-item]
         for task in tasks:
             task.cancel()
@@ -319,7 +320,13 @@ class World:
         return examine([node.core for node in self.nodes.values()], strange)
 
     async def submit(self, node: str, submission: Submission) -> Finished:
-        return await self.nodes[node].core.gateway.call(submission)
+        """A call to its end. A world that stands still says so, and what its wires died of."""
+        try:
+            async with asyncio.timeout(60):
+                return await self.nodes[node].core.gateway.call(submission)
+        except TimeoutError:
+            errors = {o: wire.error for o, wire in self.wires.items() if wire.error is not None}
+            raise AssertionError(f"no end of the call within a minute; wires: {errors}") from None
 
 
 def _unserved(path: str) -> bytes:

@@ -47,7 +47,8 @@ class Wire:
                     return
                 await asyncio.sleep(0.02)  # full, read-only: the mirror takes it later
             except Exception as error:  # noqa: BLE001 - tests look at it
-                self.error = error
+                if error is not reader.core.store.broken:  # a killed node is no fault of the wire
+                    self.error = error
                 return
 
     def _next(self, writer: Core, reader: Core) -> Group | None:
