@@ -15,12 +15,14 @@ from bench import (
     policy,
     registers,
     revoking,
+    scale,
     steps,
     stream,
     submitted,
+    sync,
 )
 from bench.processes import GhzMissing
-from bench.result import ROOT, Figures, keep, machine, read, say, show
+from bench.result import ROOT, Figures, have, keep, machine, publish, read, say, show
 
 Section = Callable[[argparse.Namespace], Figures]
 SECTIONS: dict[str, Section] = {
@@ -34,6 +36,8 @@ SECTIONS: dict[str, Section] = {
     "revoking": lambda asked: revoking.run(asked.changes, asked.waiting),
     "stream": lambda asked: stream.run(asked.megabytes, asked.rounds),
     "registers": lambda asked: registers.run(asked.day, asked.decisions // 2),
+    "sync": lambda asked: sync.run(asked.syncs),
+    "scale": lambda _asked: scale.run(have({name: read(name) for name in scale.FED_BY})),
 }
 
 
@@ -54,7 +58,8 @@ def _arguments() -> argparse.Namespace:
     add("--waiting", type=int, default=50, help="requests that wait at each change")
     add("--megabytes", type=int, nargs="+", default=[1, 256], help="sizes of the stream section")
     add("--day", type=int, default=8000, help="exchanges of a day in the registers section")
-    add("--write-docs", action="store_true", help="write docs/benchmarks.md from the kept figures")
+    add("--syncs", type=int, default=500, help="durable writes per round of the sync section")
+    add("--write-docs", action="store_true", help="write the pages from the kept figures")
     return parser.parse_args()
 
 
@@ -78,7 +83,9 @@ def main() -> int:
             say(f"{name}: {took} s")
     kept = {name: read(name) for name in SECTIONS}
     if asked.write_docs:
-        (ROOT / "docs" / "benchmarks.md").write_text(docs.page(kept), encoding="utf-8")
+        for name, page in docs.pages(have(kept)).items():
+            (ROOT / "docs" / name).write_text(page, encoding="utf-8")
+        publish(kept)
     show(docs.ratios(kept))
     return skipped
 

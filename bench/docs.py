@@ -3,6 +3,7 @@
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
 
+from bench import scale
 from bench.flat import FLAT_WITHIN
 from bench.memory import BOUNDED_WITHIN
 from bench.messages import PATH, PAYLOAD_BYTES
@@ -79,25 +80,26 @@ def _median(one: Figures, way: str) -> float:
     return found
 
 
-def page(kept: Kept) -> str:
-    """The page. Raises ``ValueError`` where a section has no figures yet."""
-    missing = [name for name, figures in kept.items() if figures is None]
-    if missing:
-        raise ValueError(f"no figures yet of {', '.join(missing)}: run `python -m bench` first")
-    have = {name: figures for name, figures in kept.items() if figures is not None}
+def pages(kept: dict[str, Figures]) -> dict[str, str]:
+    """The pages by their names in ``docs``, from the figures of every section."""
+    return {"benchmarks.md": _benchmarks(kept), "scale.md": scale.page(kept["scale"])}
+
+
+def _benchmarks(kept: dict[str, Figures]) -> str:
     parts = [
         _HEAD,
-        _machines(have),
-        _exchange(have["exchange"]),
-        _submitted(have["async"]),
-        _steps(have["steps"], have["exchange"]),
-        _log(have["log"]),
-        _flat(have["flat"]),
-        _memory(have["memory"]),
-        _policy(have["policy"]),
-        _registers(have["registers"]),
-        _revoking(have["revoking"]),
-        _stream(have["stream"]),
+        _machines(kept),
+        _exchange(kept["exchange"]),
+        _submitted(kept["async"]),
+        _steps(kept["steps"], kept["exchange"]),
+        _log(kept["log"]),
+        _sync(kept["sync"]),
+        _flat(kept["flat"]),
+        _memory(kept["memory"]),
+        _policy(kept["policy"]),
+        _registers(kept["registers"]),
+        _revoking(kept["revoking"]),
+        _stream(kept["stream"]),
     ]
     lines = "\n".join(parts).splitlines()
     return "\n".join(_wrapped(line) for line in lines) + "\n"
@@ -125,10 +127,11 @@ _HEAD = f"""# Benchmarks
 <!-- Written by `python -m bench --write-docs` from the figures of a run; do not edit. -->
 
 `make bench` makes these figures; `python -m bench exchange` (or `async`, `steps`, `log`, `flat`,
-`memory`, `policy`, `registers`, `revoking`, `stream`) makes some of them again. Raw figures are
-kept in `var/bench/`, ratios go to standard output as JSON. Everything is a median with the lowest
-and highest value behind it, on loopback. Absolute rates are the machine's; the ratios are what to
-compare.
+`memory`, `policy`, `registers`, `revoking`, `stream`, `sync`) makes some of them again. Raw figures
+are kept in `var/bench/`, those behind this page in [benchmarks.json](benchmarks.json); ratios go to
+standard output as JSON. Everything is a median with the lowest and highest value behind it, on
+loopback. Absolute rates are the machine's; the ratios are what to compare. What they mean for a
+larger node is simulated in [scale.md](scale.md).
 
 What is compared: **product** is load → node A → peer link → node B → service, **peer** is load →
 relay → relay → the same service process. A relay (`bench/relay.py`) is grpc.aio on uvloop that
@@ -257,6 +260,18 @@ def _log(figures: Figures) -> str:
         f"{figures['entries']} entries, each a record of its own, 64 waiting at a time; the mirror"
         " takes the groups that came of it, eight in flight. `tree` has no store under it.\n\n"
         + _table(("entries", "median (low..high)"), rows)
+    )
+
+
+def _sync(figures: Figures) -> str:
+    rows = [
+        (f"{int(size):,}", Spread(**of["p50_ms"]), Spread(**of["p99_ms"]))
+        for size, of in figures["bytes"].items()
+    ]
+    return (
+        "## The disk alone\n\n"
+        f"{figures['writes']} writes of each size, each followed by `fsync`, in each of three"
+        " rounds.\n\n" + _table(("bytes", "p50 ms", "p99 ms"), rows)
     )
 
 

@@ -17,6 +17,7 @@ from rich.table import Table
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "var" / "bench"
+PUBLISHED = ROOT / "docs" / "benchmarks.json"
 Figures = dict[str, Any]
 _console = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -77,7 +78,6 @@ def machine() -> Figures:
         "cores": os.cpu_count(),
         "processor": model,
         "python": platform.python_version(),
-        "kernel": platform.release(),
         "load_before": round(os.getloadavg()[0], 2),
         "commit": _commit(),
     }
@@ -98,11 +98,30 @@ def keep(name: str, figures: Figures) -> None:
 
 
 def read(name: str) -> Figures | None:
-    """The figures of a section's last run, if there was one."""
+    """The figures of a section's last run here; else those that are published, if any are."""
     path = RESULTS / f"{name}.json"
     if not path.exists():
-        return None
+        return published().get(name)
     found: Figures = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def have(kept: dict[str, Figures | None]) -> dict[str, Figures]:
+    """The same, all of it. Raises ``ValueError`` where a section has no figures yet."""
+    missing = [name for name, figures in kept.items() if figures is None]
+    if missing:
+        raise ValueError(f"no figures yet of {', '.join(missing)}: run `python -m bench` first")
+    return {name: figures for name, figures in kept.items() if figures is not None}
+
+
+def publish(kept: dict[str, Figures | None]) -> None:
+    """Put the figures behind the pages where a clone finds them."""
+    PUBLISHED.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def published() -> dict[str, Figures]:
+    """The figures behind the pages, by section."""
+    found: dict[str, Figures] = json.loads(PUBLISHED.read_text(encoding="utf-8"))
     return found
 
 
