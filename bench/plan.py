@@ -18,7 +18,7 @@ from xbgateway.store.pace import company_s
 
 _COMMITS = 4  # of each node, per exchange
 _ALL = 1 << 30
-_LEAST_WAIT_S = 0.001  # the default of store.group_wait_ms
+_LEAST_WAIT_S = 0.001  # the default of limits.group_wait_ms
 _Z99 = 2.326  # of the normal distribution: how far p99 is from the median
 
 
@@ -162,7 +162,11 @@ class World:
         c, began = self._costs, self.line.now
         peer, lane = self._chance.randrange(len(self.peers)), self._chance.randrange(self._lanes)
         here, there = self.node, self.peers[peer]
-        at, sends, receives = peer * self._lanes + lane, c.sender_s / 4, c.receiver_s / 4
+        at, sends, receives = (
+            peer * self._lanes + lane,
+            c.sender_s / _COMMITS,
+            c.receiver_s / _COMMITS,
+        )
         yield from here.step(at, sends)  # the request
         yield None, self._line_s
         yield from there.step(lane, receives)  # its mirror

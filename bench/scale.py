@@ -160,8 +160,8 @@ def _breaks(costs: Figures) -> str:
 1. **The process of a lane.** An exchange costs {number(costs["sender_s"] * 1e3)} ms of one core, a
    group {number(costs["group_s"] * 1e3)} ms. More processes, each owner of whole lanes (a lane has
    its own log and mirror, so nothing is shared between owners); at least as many lanes as
-   processes. More lanes than that make groups smaller and cost processor time: two or three for
-   each process are enough to move load.
+   processes. A lane for each process keeps up above; more lanes make smaller groups, which cost
+   processor time, and let load move in smaller parts when a process fails.
 2. **The database's cores**, if statements cost more than assumed (rows 7 and 8). Lanes share no
    rows, so a database for each half of the peers is a cut along lines that are there. What all
    lanes share, register, revisions and request ids, is small or follows its caller.
