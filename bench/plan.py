@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from bench.queues import Gather, Line, Station, Walk, Way
-from bench.result import Figures
+from bench.result import Figures, percentiles
 from xbgateway.model.limits import GROUP_ENTRIES_MAX
 from xbgateway.store.pace import company_s
 
@@ -147,26 +147,21 @@ class Node:
 class World:
     """A node, its peers, and the exchanges between them."""
 
-    def __init__(
-        self, costs: Costs, ours: Shape, peers: int, *, line_s: float, theirs: Shape | None = None
-    ) -> None:
+    def __init__(self, costs: Costs, ours: Shape, peers: int, *, line_s: float) -> None:
         self.line, self._chance = Line(), random.Random(20261126)  # noqa: S311 - a simulation
         self._costs, self._line_s = costs, line_s
         self._lanes = ours.lanes
         self.node = Node(ours, costs, self._chance)
-        them = theirs or Shape(workers=ours.lanes, lanes=ours.lanes)
-        self.peers = [Node(them, costs, self._chance) for _ in range(peers)]
+        theirs = Shape(workers=ours.lanes, lanes=ours.lanes)
+        self.peers = [Node(theirs, costs, self._chance) for _ in range(peers)]
         self.took: list[tuple[float, float]] = []  # when begun, how long
 
     def _exchange(self) -> Walk:
         c, began = self._costs, self.line.now
         peer, lane = self._chance.randrange(len(self.peers)), self._chance.randrange(self._lanes)
         here, there = self.node, self.peers[peer]
-        at, sends, receives = (
-            peer * self._lanes + lane,
-            c.sender_s / _COMMITS,
-            c.receiver_s / _COMMITS,
-        )
+        at = peer * self._lanes + lane
+        sends, receives = c.sender_s / _COMMITS, c.receiver_s / _COMMITS
         yield from here.step(at, sends)  # the request
         yield None, self._line_s
         yield from there.step(lane, receives)  # its mirror
@@ -206,16 +201,17 @@ class World:
         return self._ran(seconds)
 
     def _ran(self, seconds: float) -> Figures:
-        """Of what began after the first third: times in ms, None where nothing ended."""
+        """Of what began after the first third: times in ms, None where fewer than two ended."""
         self.line.run(seconds)
         warm = seconds / 3
-        times = sorted(took for began, took in self.took if began >= warm)
+        times = [took * 1e3 for began, took in self.took if began >= warm]
+        p50, p99 = percentiles(times) if len(times) > 1 else (None, None)
         ended = sum(1 for began, took in self.took if began + took >= warm)
         groups = sum(w.groups for w in self.node.writers)
         return {
             "per_second": ended / (seconds - warm),
-            "p50_ms": times[len(times) // 2] * 1e3 if times else None,
-            "p99_ms": times[len(times) * 99 // 100] * 1e3 if times else None,
+            "p50_ms": p50,
+            "p99_ms": p99,
             "commits_per_exchange": groups / max(1, len(self.took)),
             "loads": self.node.loads(seconds),
         }

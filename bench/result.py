@@ -43,6 +43,12 @@ class Spread:
         return f"{number(self.median)} ({number(self.low)}..{number(self.high)})"
 
 
+def percentiles(values: Sequence[float]) -> tuple[float, float]:
+    """p50 and p99 of at least two values."""
+    cuts = statistics.quantiles(values, n=100, method="inclusive")
+    return cuts[49], cuts[98]
+
+
 def number(value: float) -> str:
     """Three significant figures for small values, whole numbers for large ones."""
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"  # noqa: PLR2004 - digits

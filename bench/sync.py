@@ -5,7 +5,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench.result import RESULTS, Figures, Spread, number, say, table
+from bench.result import RESULTS, Figures, Spread, number, percentiles, say, table
 
 _SIZES = (4096, 65_536, 1_048_576)
 _ROUNDS = 3
@@ -18,9 +18,8 @@ def run(count: int) -> Figures:
     figures: Figures = {"writes": count, "bytes": {}}
     rows: list[tuple[object, ...]] = []
     for size in _SIZES:
-        rounds = [_times(size, count) for _ in range(_ROUNDS)]
-        p50 = Spread.of([one[len(one) // 2] for one in rounds])
-        p99 = Spread.of([one[len(one) * 99 // 100] for one in rounds])
+        rounds = [percentiles(_times(size, count)) for _ in range(_ROUNDS)]
+        p50, p99 = (Spread.of(each) for each in zip(*rounds, strict=True))
         figures["bytes"][str(size)] = {"p50_ms": p50.figures(), "p99_ms": p99.figures()}
         rows.append((number(size), p50, p99))
     table("a durable write, ms", ("bytes", "p50", "p99"), rows)
@@ -28,7 +27,7 @@ def run(count: int) -> Figures:
 
 
 def _times(size: int, count: int) -> list[float]:
-    """Sorted times in ms, on the disk where the figures are kept."""
+    """Times in ms, on the disk where the figures are kept."""
     some, found = os.urandom(size), []
     with tempfile.TemporaryDirectory(dir=RESULTS) as folder:
         file = os.open(Path(folder) / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -40,4 +39,4 @@ def _times(size: int, count: int) -> list[float]:
                 found.append((time.perf_counter() - begin) * 1000)
         finally:
             os.close(file)
-    return sorted(found)
+    return found
