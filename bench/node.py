@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from xbgateway.app import serve
+from xbgateway.server import leave
 
 if __name__ == "__main__":
-    sys.exit(serve(Path(sys.argv[1])))
+    leave(serve(Path(sys.argv[1])))

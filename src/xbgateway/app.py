@@ -11,7 +11,6 @@ import gc
 import signal
 import sys
 from collections.abc import Coroutine
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +24,9 @@ from xbgateway.link import Backends, LinkPeers, Mirrors, PeerChannels, Segments,
 from xbgateway.link.backends import targets
 from xbgateway.link.channels import Target
 from xbgateway.link.writer import Outlet
-from xbgateway.model.clock import SystemClock, instant
-from xbgateway.model.entry import Attempts
-from xbgateway.model.errors import Fatal, GatewayError, Reason, Refused, Unavailable
+from xbgateway.model.clock import SystemClock
+from xbgateway.model.errors import GatewayError, Reason, Refused, Unavailable
 from xbgateway.model.limits import DEADLINE_S_MAX
-from xbgateway.model.record import Append, Record
 from xbgateway.observe import Exposition, Metrics, configure_logging
 from xbgateway.policy.engine.chosen import engine_of
 from xbgateway.policy.revision import load_directory
@@ -37,12 +34,10 @@ from xbgateway.register import Register, load_register
 from xbgateway.seal import keyed_hash
 from xbgateway.server import Credentials, Identities, Refusals, Server, ServerOptions
 from xbgateway.settings import Settings, check, load_settings
+from xbgateway.upkeep import Upkeep
 
 _log = structlog.get_logger("node")
 _CERTIFICATES_EVERY_S = 2.0
-_ENGINE_EVERY_S = 5.0
-# One tile of 256 entries: a million entries in about an hour, at no cost that anybody notices.
-_SCRUB_EVERY_S = 1.0
 
 
 def node_server_name(node: str, trust_domain: str) -> str:
@@ -100,7 +95,16 @@ class Node:
         self.server = self._server()
         self._renewed = asyncio.Event()
         self.ending = asyncio.Event()  # set: it is time to stop
-        self._engine_error: GatewayError | None = None
+        self.upkeep = Upkeep(
+            self.core,
+            settings,
+            self.clock,
+            metrics=self.metrics,
+            writers=self.writers,
+            refusals=self.refusals,
+            ending=self.ending,
+            dev=dev,
+        )
         self._exposition: Exposition | None = None
         self._loops: list[asyncio.Task[None]] = []
 
@@ -163,9 +167,8 @@ class Node:
             self.metrics.registry, self._not_ready, host=host, port=int(port)
         )
         for loop in (
-            self.writers.run(), self.core.gateway.run(), self._renew_channels(), self._count_due(),
-            self._rotate(), self._observe(), self._sum_refusals(), self._scrub(),
-            self._ask_engine(), self.core.attachments.run(),
+            self.writers.run(), self.core.gateway.run(), self._renew_channels(),
+            self.core.attachments.run(), *self.upkeep.loops(),
         ):  # fmt: skip
             self._loops.append(asyncio.create_task(_kept(loop)))
         _log.info("serving", revision=self.core.revision.id, version=self.core.register.version)
@@ -190,8 +193,8 @@ class Node:
         """``None`` while the node can take calls, else why it cannot."""
         if self.core.store.broken is not None:
             return self.core.store.broken
-        if self._engine_error is not None:
-            return self._engine_error
+        if self.upkeep.engine_error is not None:
+            return self.upkeep.engine_error
         stopped = [h.origin for h in self.core.store.heads.values() if h.stopped]
         if stopped:
             return Unavailable(
@@ -215,110 +218,12 @@ class Node:
             self.writers.renewed()
             await closing
 
-    async def _rotate(self) -> None:
-        """Take up a sealing key that ``xbgateway keys rotate-sealing`` put into the folder."""
-        while True:
-            await asyncio.sleep(_CERTIFICATES_EVERY_S)
-            try:
-                if self.core.keys.refresh(self.settings.files.keys, self.clock.now(), dev=self.dev):
-                    await self.core.gateway.announce_key()
-                    _log.info("sealing_key_announced")
-            except GatewayError as error:
-                _log.warning("sealing_key_refused", reason=str(error.reason))
-
-    async def _ask_engine(self) -> None:
-        """Whether the engine still answers; without it nothing moves, and health says so."""
-        while True:
-            snapshot = self.core.snapshot
-            try:
-                # An empty input is denied by the shape rule: any well-formed decision will do.
-                await asyncio.to_thread(snapshot.decide, b"{}", self.settings.engine.timeout_ms)
-                self._engine_error = None
-            except GatewayError as error:
-                if snapshot is not self.core.snapshot:
-                    continue  # another revision came into use
-                if self._engine_error is None:
-                    _log.error("engine_gone", reason=str(error.reason))
-                self._engine_error = error
-            await asyncio.sleep(_ENGINE_EVERY_S)
-
-    async def _sum_refusals(self) -> None:
-        """Refusals before admission, as one home-log entry per source, reason and minute."""
-        while True:
-            await asyncio.sleep(60.0)
-            try:
-                await self._record_refusals(instant(self.clock.now()))
-            except GatewayError as error:
-                _log.warning("refusals_not_recorded", reason=str(error.reason))
-
-    async def _record_refusals(self, at: str) -> None:
-        appends = tuple(
-            Append(
-                self.core.topology.home,
-                Attempts(
-                    at=at,
-                    source=keyed_hash(self.core.keys.counting, source.encode()).hex(),
-                    reason=str(reason),
-                    count=count,
-                ).encode(),
-            )
-            for source, reason, count in self.refusals.take()
-        )
-        for start in range(0, len(appends), 128):
-            await self.core.store.record(Record(appends[start : start + 128]))
-
-    async def _count_due(self) -> None:
-        """What is to be done about register records, counted once a minute."""
-        loop = asyncio.get_running_loop()
-        while True:
-            counted = await loop.run_in_executor(None, self.core.book.due_counts)
-            for state, count in counted.items():
-                self.metrics.register_due.labels(state).set(count)
-            await asyncio.sleep(60.0)
-
-    async def _scrub(self) -> None:
-        """Re-hash old rows at a slow pace; damage stops its log before anything more is signed."""
-        loop = asyncio.get_running_loop()
-        while True:
-            for head in list(self.core.store.heads.values()):
-                for tile in range(head.size // 256):
-                    await asyncio.sleep(_SCRUB_EVERY_S)
-                    try:
-                        await loop.run_in_executor(None, self.core.store.scrub, head.origin, tile)
-                    except Fatal as fatal:
-                        _log.error("log_damaged", origin=head.origin, reason=str(fatal.reason))
-                        await self.core.store.stop_log(head.origin, fatal.reason)
-                        break
-            await asyncio.sleep(_SCRUB_EVERY_S)
-
     def _mirrored(self, group: Mirrored) -> None:
         self.core.gateway.mirrored(group)
         self.mirrors.grown()
 
     def _linked(self, node: str, origin: str, up: bool) -> None:
         self.metrics.link_connected.labels(node, origin).set(1 if up else 0)
-
-    async def _observe(self) -> None:
-        """Carry the plain counts of the rooms into the metrics once a second."""
-        before, memo_before = replace(self.core.store.counts), (0, 0, 0)
-        while True:
-            await asyncio.sleep(1.0)
-            if isinstance(self.core.store.broken, Unavailable):
-                self.ending.set()  # whoever looks after the process starts it again
-            now, memo = self.core.store.counts, self.core.memo
-            self.metrics.fsyncs.inc(now.fsyncs - before.fsyncs)
-            before = replace(now)
-            hits, misses, evicted = memo.hits, memo.misses, memo.evicted
-            self.metrics.decision_memo_hits.inc(hits - memo_before[0])
-            self.metrics.decision_memo_misses.inc(misses - memo_before[1])
-            self.metrics.decision_memo_evictions.inc(evicted - memo_before[2])
-            memo_before = (hits, misses, evicted)
-            for head in self.core.store.heads.values():
-                self.metrics.log_entries.labels(head.origin).set(head.size)
-                self.metrics.lane_stopped.labels(head.origin).set(1 if head.stopped else 0)
-            for origin, held in self.writers.held().items():
-                lag = self.core.store.size(origin) - held
-                self.metrics.held_lag_entries.labels(origin).set(lag)
 
 
 async def _kept(loop: Coroutine[Any, Any, None]) -> None:
@@ -387,12 +292,16 @@ async def run(settings: Settings, *, dev: bool = False, clock_corrected: bool = 
 
 
 def serve(config_path: Path, *, dev: bool = False, clock_corrected: bool = False) -> int:
-    """``xbgateway serve``: returns the exit code; raises ``GatewayError`` where it cannot start."""
+    """``xbgateway serve``: returns the exit code; raises ``GatewayError`` where it cannot start.
+
+    The clients' port is still open on the loop then: :func:`xbgateway.server.leave` comes next.
+    """
     settings = load_settings(config_path)
     configure_logging(settings.log.level, settings.log.format, node=settings.node)
     problems = check(settings)
     if problems:
         raise Refused(Reason.CONFIG_INVALID, problems[0])
+    runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
     with contextlib.suppress(KeyboardInterrupt):
-        uvloop.run(run(settings, dev=dev, clock_corrected=clock_corrected))
+        runner.run(run(settings, dev=dev, clock_corrected=clock_corrected))
     return 0

@@ -8,6 +8,7 @@ from typing import Any
 import uvloop
 
 from xbgateway.app import serve
+from xbgateway.server import leave
 
 made: list[str] = []
 
@@ -28,4 +29,4 @@ if __name__ == "__main__":
     counted(asyncio.BaseEventLoop)
     code = serve(Path(config))
     Path(told).write_text("\n".join(made))
-    sys.exit(code)
+    leave(code)

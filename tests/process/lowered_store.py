@@ -10,10 +10,11 @@ from pathlib import Path
 
 from xbgateway import core
 from xbgateway.app import serve
+from xbgateway.server import leave
 from xbgateway.store import SqliteStore
 
 if __name__ == "__main__":
     synchronous, config = sys.argv[1:]
     lowered = functools.partial(SqliteStore, synchronous=synchronous)
     setattr(core, SqliteStore.__name__, lowered)
-    sys.exit(serve(Path(config)))
+    leave(serve(Path(config)))

@@ -20,12 +20,10 @@ from cryptography import x509
 from prometheus_client.parser import text_string_to_metric_families
 from tests.harness.cluster import (
     KINDS,
-    NOTICE,
     PROOF,
     QUERY,
     Asked,
     Callers,
-    Kind,
     Processes,
     eventually,
 )
@@ -52,95 +50,6 @@ pytestmark = [
 AUDITOR = "cn.zhuhai.data"
 LANE = "zhuhai.xbg.test/zhuhai/macao/lane/0"
 BEHIND = scaled(1000, most=10)
-
-
-# ---- stopping ----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("kind", [QUERY, NOTICE], ids=["at its caller's", "at its service's"])
-async def test_sigterm_lets_what_runs_come_to_its_end(
-    nodes: Processes, people: Callers, kind: Kind
-) -> None:
-    """The Zhuhai node stops while an exchange runs; it sends the query, it receives the notice."""
-    await nodes.slow_agency(kind.agency, 1.0)
-    await people.call(kind)  # the node has found the agency again
-    running = people.new(kind)
-    # The call alone: its receipt is another call, which a stopping node does not take.
-    asking = asyncio.create_task(people.answer(running))
-    await _acts(nodes, kind)
-    ending = asyncio.create_task(nodes.terminate("zhuhai"))
-    await asyncio.sleep(0.2)
-    late = people.new(QUERY)
-    assert not await people.once(late)
-    assert late.error is not None
-    assert late.error.code is grpc.StatusCode.UNAVAILABLE
-    assert not late.exchange, "a stopping node took a new exchange"
-    assert await ending == 0
-    if kind is QUERY:
-        answer = await asking
-        await nodes.restart("zhuhai")
-    else:
-        await nodes.restart("zhuhai")
-        answer = await asking
-    await nodes.slow_agency(kind.agency, 0.0)
-    await people.done(running)
-    assert running.answer == answer
-    await people.done(late)
-    await nodes.settle()
-    assert nodes.effects(kind.agency)[running.exchange][1:] == (1, 1)
-
-
-async def _acts(nodes: Processes, kind: Kind) -> None:
-    """Until the agency has one more effect than now."""
-    before = len(nodes.effects(kind.agency))
-    await eventually(lambda: len(nodes.effects(kind.agency)) > before, 10, every_s=0.02)
-
-
-async def _refused(config: Path) -> tuple[int, str]:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "xbgateway", "serve", str(config)),
-        stderr=asyncio.subprocess.PIPE,
-        env={"PYTHONPATH": "src", "PATH": "/usr/bin:/bin"},
-    )
-    try:
-        _out, told = await asyncio.wait_for(process.communicate(), 30)
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    assert process.returncode is not None
-    return process.returncode, told.decode()
-
-
-async def test_a_second_process_is_refused(nodes: Processes, people: Callers) -> None:
-    text = nodes.config("zhuhai").read_text()
-    elsewhere = nodes.folder / "second.toml"
-    elsewhere.write_text(text.replace('store = "zhuhai/store.db"', 'store = "second.db"'))
-    ports = nodes.folder / "other-ports.toml"
-    mine = nodes.ports["zhuhai"]
-    for port in (mine.client, mine.peer, mine.metrics):
-        text = text.replace(f":{port}", f":{port + 1}")
-    ports.write_text(text)
-    (code, told), (other_code, other_told) = await asyncio.gather(
-        _refused(ports), _refused(elsewhere)
-    )
-    assert (code, "STORE_LOCKED" in told) == (4, True), told
-    assert (other_code, "cannot be listened on" in other_told) == (5, True), other_told
-    await people.call(QUERY)
-
-
-async def test_pitfall_6_a_node_has_one_event_loop(nodes: Processes, people: Callers) -> None:
-    told = nodes.folder / "loops"
-    nodes.instead["macao"] = (str(Path(__file__).with_name("counted_loops.py")), str(told))
-    await nodes.terminate("macao")
-    await nodes.restart("macao")
-    del nodes.instead["macao"]
-    await people.call(QUERY)  # received, delivered to the agency, answered
-    assert await nodes.terminate("macao") == 0
-    assert told.read_text().splitlines() == ["uvloop"]
-    assert {one.name for one in nodes.store("macao").parent.glob("store.db*")} == {
-        *("store.db", "store.db.lock")  # all of it in one file, whoever has read it
-    }
 
 
 # ---- renewing ----------------------------------------------------------------------------------

@@ -5,13 +5,13 @@ import shutil
 from collections.abc import Callable, Iterator
 from importlib.metadata import version as installed
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import apsw
 import typer
 
 from xbgateway import __version__
-from xbgateway.cli.ending import Ending, tell
+from xbgateway.cli.ending import Ending, ended, tell
 from xbgateway.cli.output import Format, Output, listed, shown
 from xbgateway.core import NodeKeys
 from xbgateway.identity import CertificateFiles, SpiffeId, TrustStore
@@ -39,12 +39,13 @@ def serve(
             "and is right now.",
         ),
     ] = False,
-) -> int:
+) -> NoReturn:
     """Run the node that CONFIG describes, until SIGTERM; then drain and end with 0."""
     # Only this command needs the whole node; every other one starts faster without.
     from xbgateway.app import serve as run  # noqa: PLC0415
+    from xbgateway.server import leave  # noqa: PLC0415
 
-    return run(config, clock_corrected=clock_corrected)
+    leave(ended(lambda: run(config, clock_corrected=clock_corrected)))
 
 
 def check_config(config: Config, output: Output = Format.TABLE) -> int:

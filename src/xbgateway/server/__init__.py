@@ -7,7 +7,7 @@ from xbgateway.server.credentials import Credentials
 from xbgateway.server.identity import Caller, Identities
 from xbgateway.server.ports import ExchangeView, LogEntry, Logs, LogView, Path
 from xbgateway.server.refusals import Refusals
-from xbgateway.server.start import Ports, Server, ServerOptions
+from xbgateway.server.start import Ports, Server, ServerOptions, leave
 
 __all__ = [
     "Caller",
@@ -22,4 +22,5 @@ __all__ = [
     "Refusals",
     "Server",
     "ServerOptions",
+    "leave",
 ]

@@ -251,7 +251,7 @@ async def serving(
     try:
         yield edge
     finally:
-        await server.drain(0.0)
+        await server.close()
 
 
 def identities(
