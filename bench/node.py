@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
-from xbgateway.app import serve
+from xbgateway.app import ready, serve
 from xbgateway.server import leave
 
 if __name__ == "__main__":
-    leave(serve(Path(sys.argv[1])))
+    leave(serve(ready(Path(sys.argv[1]))))

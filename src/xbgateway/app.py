@@ -291,16 +291,21 @@ async def run(settings: Settings, *, dev: bool = False, clock_corrected: bool = 
         raise node.core.store.broken
 
 
-def serve(config_path: Path, *, dev: bool = False, clock_corrected: bool = False) -> int:
-    """``xbgateway serve``: returns the exit code; raises ``GatewayError`` where it cannot start.
-
-    The clients' port is still open on the loop then: :func:`xbgateway.server.leave` comes next.
-    """
+def ready(config_path: Path) -> Settings:
+    """The checked settings of a node, with its log set up. Raises ``GatewayError``."""
     settings = load_settings(config_path)
     configure_logging(settings.log.level, settings.log.format, node=settings.node)
     problems = check(settings)
     if problems:
         raise Refused(Reason.CONFIG_INVALID, problems[0])
+    return settings
+
+
+def serve(settings: Settings, *, dev: bool = False, clock_corrected: bool = False) -> int:
+    """``xbgateway serve``: returns the exit code; raises ``GatewayError`` where it cannot go on.
+
+    The clients' port is still open on the loop then: :func:`xbgateway.server.leave` comes next.
+    """
     runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
     with contextlib.suppress(KeyboardInterrupt):
         runner.run(run(settings, dev=dev, clock_corrected=clock_corrected))

@@ -18,6 +18,7 @@ from xbgateway.exchange import (
     Attachments,
     Attention,
     Calls,
+    Cancelling,
     Counting,
     Crossing,
     Delivery,
@@ -289,10 +290,12 @@ def compose(  # noqa: PLR0917 - the one place where everything meets
         holds = Holds(admission, legs, store, topology, clock, outbound, unsent, room)
         inbox = Inbox(delivery, holds, store, catalogue, clock, counted)
         desk = Desk(admission, legs, store, topology, clock, unsent, holds)
+        cancelling = Cancelling(holds, store, clock, responses, queue, flights)
         gateway = Gateway(
             outbound, replies, inbound, holds, desk, legs, counting, store, topology, keys.ring,
             clock, lambda p: logbook.prove_now(p.position.origin, p.position.index)[1],
             Duties(DutyRows(store.reader), store, clock, counted), registrar, queue, flights,
+            cancelling,
         )  # fmt: skip
     return Core(
         node, base, current, catalogue, active, remembered, topology, keys, store, logbook, gateway,

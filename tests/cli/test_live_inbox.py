@@ -34,17 +34,22 @@ def as_fund(live: Live, *words: object) -> subprocess.CompletedProcess[str]:
     return command(*words, "--profile", live.profile(FUND))
 
 
-def handing_in(live: Live, pool: ThreadPoolExecutor) -> Future[subprocess.CompletedProcess[str]]:
-    """The office hands in a proof of life and waits, asking again while it is told to."""
+def _handing_in() -> tuple[str, ...]:
+    """The words of a proof of life that the office hands in."""
     day = today()
     proof = {
         "pid_token": "pt_" + "a" * 26, "bir_no": "9000001(6)", "year": day.year,
         "alive_on": day.isoformat(), "method": 1, "result": 1,
     }  # fmt: skip
-    words = (
-        *("call", METHOD, "--data", json.dumps({"attestation": proof}), "-o", "json"),
+    return (
+        *(METHOD, "--data", json.dumps({"attestation": proof}), "-o", "json"),
         *("--purpose", "PROOF_OF_LIFE", "--scenario", "SC-POL", "--request-id", str(uuid4())),
     )
+
+
+def handing_in(live: Live, pool: ThreadPoolExecutor) -> Future[subprocess.CompletedProcess[str]]:
+    """The office hands it in and waits, asking again while it is told to."""
+    words = ("call", *_handing_in())
 
     def ask() -> subprocess.CompletedProcess[str]:
         end = time.monotonic() + 40
@@ -91,3 +96,17 @@ def test_pulled_and_answered_then_left_lying_and_requeued(live: Live) -> None:
         assert again["exchange_id"] == left
         told(as_fund(live, "inbox", "ack", left, again["lease"], *answer, "-o", "json"))
         assert told(waiting.result())["exchange_id"] == left
+
+
+def test_what_nobody_has_pulled_is_taken_back(live: Live) -> None:
+    """By its sender at the command line, once it waits over there; then the inbox is empty."""
+    words = (*_handing_in(), "--profile", live.profile(OFFICE))
+    exchange = told(command("submit", *words))["exchange_id"]
+    asked = ("exchange", "cancel", exchange, "--wait", "--profile", live.profile(OFFICE))
+    ended = told(command(*asked, "-o", "json"))
+    assert (ended["outcome"], ended["reason"]) == ("not_executed", "EXCHANGE_CANCELLED")
+    assert any(rung.startswith("cancel_asked") for rung in ended["rungs"])
+    assert told(as_fund(live, "inbox", "pull", "--wait", "0", "-o", "json")) == []
+    assert told(command(*asked, "-o", "json")) == ended
+    theirs = as_fund(live, "exchange", "cancel", exchange)
+    assert "EXCHANGE_UNKNOWN" in theirs.stderr

@@ -262,7 +262,7 @@ async def test_its_caller_withdraws_a_hold(tmp_path: Path) -> None:
     for name, place in list(PLACES.items())[:2]:
         async with held_world(tmp_path / name, place) as w:
             asked, held = await ask(w, alive_on=place.alive_on)
-            await w.nodes["zhuhai"].core.gateway.withdraw(asked.party, held.exchange)
+            await w.nodes["zhuhai"].core.gateway.cancel(asked.party, held.exchange)
             await w.settle()
             finished = await w.submit("zhuhai", asked)
             assert (finished.outcome, finished.reason) == (Outcome.REFUSED, "HOLD_WITHDRAWN")

@@ -109,5 +109,5 @@ async def test_what_waits_for_an_officer_is_open_too(tmp_path: Path) -> None:
         await w.crash("zhuhai")
         await w.start("zhuhai")
         assert await no_room(w, another) == "party_exchanges"
-        await w.nodes["zhuhai"].core.gateway.withdraw(another.party, begun.exchange)
+        await w.nodes["zhuhai"].core.gateway.cancel(another.party, begun.exchange)
         assert isinstance(await handed(w, another), Finished)

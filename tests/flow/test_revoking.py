@@ -1,13 +1,16 @@
 """What was accepted and waits is not delivered once law or register forbid it, and ends at once."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
+from typing import Any
 from unittest.mock import AsyncMock
 
 import pytest
 from tests.faults.evil import until
-from tests.harness.corridors import query
+from tests.harness.corridors import fund, query
 from tests.harness.inbox import (
     FUND,
     PUSH,
@@ -25,9 +28,12 @@ from tests.harness.registers import open_incident
 from tests.harness.simulator import World
 
 from xbgateway.exchange import Finished
-from xbgateway.model.entry import Answer
+from xbgateway.exchange.ports import Answered
+from xbgateway.model.delivery import PutDelivery
+from xbgateway.model.entry import Answer, Request
 from xbgateway.model.errors import Reason, Unavailable
 from xbgateway.model.outcome import Outcome
+from xbgateway.model.record import Record
 
 NO_ENGINE = Unavailable(Reason.POLICY_UNAVAILABLE, "no engine")
 PULL = {"mode": "pull", "visibility_s": 30}
@@ -99,6 +105,38 @@ async def test_what_a_service_may_have_heard_goes_on_and_its_answer_is_withheld(
         assert finished.outcome is Outcome.EXECUTED_ANSWER_WITHHELD
         await w.settle()
         assert w.agree().outcomes[exchange].outcome is Outcome.EXECUTED_ANSWER_WITHHELD
+
+
+async def test_what_is_handed_out_while_law_is_asked_is_not_told_undone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with delivered(tmp_path, PULL) as w:
+        running, exchange = await waiting(w, query())
+        core, lease, asked = w.nodes["macao"].core, "a lease", count(1)
+        forbidden = core.inbox._delivery.forbidden
+
+        async def meanwhile(*of: Any) -> Any:
+            found = row(w, exchange)
+            assert found is not None
+            if next(asked) == 2:  # it was to be ended; whoever pulled was allowed to before that
+                later = replace(found, lease=lease, unsure=True, attempts=1)
+                await core.store.record(Record((), (PutDelivery(later),)))
+            return await forbidden(*of)
+
+        monkeypatch.setattr(core.inbox._delivery, "forbidden", meanwhile)
+        await incident(w, "macao")
+        await until(lambda: bool((found := row(w, exchange)) and found.lease))
+        await asyncio.sleep(0.6)  # two looks of the queue
+        assert not running.done()
+        state = core.gateway.holds.state(exchange)
+        assert state.request is not None
+        request = state.request.entry
+        assert isinstance(request, Request)
+        word = Answered(fund(f"/{request.service}/{request.method}", query().payload))
+        await core.inbox.acknowledge(FUND, exchange, lease, word)
+        assert (await running).outcome is Outcome.EXECUTED_ANSWER_WITHHELD
+        await w.settle()
+        w.agree()
 
 
 async def test_an_engine_that_is_away_puts_it_off_and_nothing_is_delivered_unasked(

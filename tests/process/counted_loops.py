@@ -7,7 +7,7 @@ from typing import Any
 
 import uvloop
 
-from xbgateway.app import serve
+from xbgateway.app import ready, serve
 from xbgateway.server import leave
 
 made: list[str] = []
@@ -27,6 +27,6 @@ if __name__ == "__main__":
     told, config = sys.argv[1:]
     counted(uvloop.Loop)
     counted(asyncio.BaseEventLoop)
-    code = serve(Path(config))
+    code = serve(ready(Path(config)))
     Path(told).write_text("\n".join(made))
     leave(code)

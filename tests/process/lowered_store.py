@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from xbgateway import core
-from xbgateway.app import serve
+from xbgateway.app import ready, serve
 from xbgateway.server import leave
 from xbgateway.store import SqliteStore
 
@@ -17,4 +17,4 @@ if __name__ == "__main__":
     synchronous, config = sys.argv[1:]
     lowered = functools.partial(SqliteStore, synchronous=synchronous)
     setattr(core, SqliteStore.__name__, lowered)
-    leave(serve(Path(config)))
+    leave(serve(ready(Path(config))))

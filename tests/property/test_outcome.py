@@ -12,6 +12,7 @@ from xbgateway.model.entry import (
     Accepted,
     Answer,
     Approval,
+    Cancel,
     Entry,
     Erasure,
     Expired,
@@ -63,6 +64,7 @@ KINDS: tuple[Entry, ...] = (
     Final(WHEN, EXCHANGE, ZERO, "released"),
     Final(WHEN, EXCHANGE, ZERO, "withheld", "because"),
     Erasure(WHEN, EXCHANGE, "retention"),
+    Cancel(WHEN, EXCHANGE, ZERO),
 )
 
 
@@ -148,8 +150,9 @@ def test_an_end_is_the_end_whatever_is_appended(story: list[Placed], junk: list[
     later = [
         make.placed(p.position.origin, p.position.index + ends.get(p.position.origin, 0), p.entry)
         for p in junk
-        # The sender may confirm once; and a home-log refusal is of an exchange that never opened.
-        if not isinstance(p.entry, Final)
+        # The sender may confirm once, and say once that it would have it back, which changes
+        # nothing; and a home-log refusal is of an exchange that never opened.
+        if not isinstance(p.entry, Final | Cancel)
         and (state.outcome is not Outcome.REFUSED or p.position.origin.endswith("/home"))
     ]
     after = outcome([*story, *later], "zhuhai")
@@ -195,6 +198,27 @@ def test_only_the_receivers_entries_end_an_exchange(story: list[Placed]) -> None
         state = outcome(story, "zhuhai")
         if state.outcome in TERMINAL - {Outcome.REFUSED}:
             assert any(p.position.writer == "macao" for p in state.evidence)
+
+
+@given(stories())
+@settings(max_examples=scaled(120), deadline=None)
+def test_to_ask_for_it_back_ends_nothing(story: list[Placed]) -> None:
+    """What came of an exchange is what came of it without the sender's cancels."""
+    state, without = (outcome(s, "zhuhai") for s in (story, [p for p in story if not _cancels(p)]))
+    assert replace(state, cancel=None, evidence=(), anomalies=()) == replace(
+        without, evidence=(), anomalies=()
+    )
+    assert [p for p in state.evidence if not _cancels(p)] == list(without.evidence)
+    asked = [p for p in state.evidence if _cancels(p)]
+    assert asked == ([state.cancel] if state.cancel else [])
+    for p in asked:
+        assert isinstance(p.entry, Cancel)
+        assert state.request is not None
+        assert (p.position.origin, p.entry.request) == (OUT, state.request.leaf)
+
+
+def _cancels(placed: Placed) -> bool:
+    return isinstance(placed.entry, Cancel)
 
 
 def at(entry: Any, origin: str, index: int) -> Placed:

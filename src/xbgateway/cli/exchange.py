@@ -84,6 +84,28 @@ def watch(
 
 @app.command()
 @connected
+def cancel(
+    exchange: Exchange,
+    connection: Connection,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait for its end, which says whether it was in time.")
+    ] = False,
+    output: Output = Format.TABLE,
+) -> None:
+    """Take an exchange back, as long as no service can have heard of it."""
+
+    async def work(gateway: Gateway) -> Any:
+        found = await gateway.exchanges.cancel(exchange)
+        if wait:
+            async for one in gateway.exchanges.watch(exchange, etag=found.etag):
+                found = one
+        return found
+
+    shown(exchange_record(connection.run(work)), output)
+
+
+@app.command()
+@connected
 def answer(
     exchange: Exchange,
     connection: Connection,

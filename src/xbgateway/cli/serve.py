@@ -42,10 +42,12 @@ def serve(
 ) -> NoReturn:
     """Run the node that CONFIG describes, until SIGTERM; then drain and end with 0."""
     # Only this command needs the whole node; every other one starts faster without.
+    from xbgateway.app import ready  # noqa: PLC0415
     from xbgateway.app import serve as run  # noqa: PLC0415
     from xbgateway.server import leave  # noqa: PLC0415
 
-    leave(ended(lambda: run(config, clock_corrected=clock_corrected)))
+    settings = ready(config)
+    leave(ended(lambda: run(settings, clock_corrected=clock_corrected)))
 
 
 def check_config(config: Config, output: Output = Format.TABLE) -> int:

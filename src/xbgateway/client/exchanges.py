@@ -99,6 +99,18 @@ class Exchanges:
             await asyncio.sleep(pause_s * (0.5 + random.random() / 2))  # noqa: S311
             pause_s = min(2 * pause_s, _PAUSE_S_MAX)
 
+    async def cancel(self, exchange_id: str) -> wire.Exchange:
+        """Take an exchange back; on record when this returns, and its end says if in time.
+
+        It is in time as long as no service can have heard of the exchange; :meth:`watch` it. The
+        same again is no error.
+        """
+        asked = wire.CancelExchangeRequest(exchange_id=exchange_id)
+        found: wire.Exchange = await self._explained(
+            self._stub.CancelExchange(asked, timeout=self._timeout_s)
+        )
+        return found
+
     async def answer(self, exchange_id: str, answer_type: type[Answer]) -> Answer | None:
         """The answer of an exchange; ``None`` while it is not over.
 

@@ -80,6 +80,6 @@ class Operations:
         return await self._explained(call)
 
     async def cancel(self, exchange_id: str) -> None:
-        """Withdraw an exchange that still waits for an officer before it left."""
+        """As :meth:`Exchanges.cancel`."""
         asked = operations_pb2.CancelOperationRequest(name=_PREFIX + exchange_id)
         await self._explained(self._stub.CancelOperation(asked, timeout=self._timeout_s))

@@ -5,6 +5,7 @@ from .approvals import Approvals
 from .attachments import Attachments
 from .attention import Attention
 from .calls import Calls
+from .cancelling import Cancelling
 from .counting import Counting
 from .crossing import Crossing
 from .delivery import Delivery
@@ -42,6 +43,7 @@ __all__ = [
     "Attachments",
     "Attention",
     "Calls",
+    "Cancelling",
     "Counting",
     "Crossing",
     "Delivery",

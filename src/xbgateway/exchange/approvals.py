@@ -67,6 +67,14 @@ class Approvals:
         key = self._legs.unwrap(row[2]) if row is not None and row[2] is not None else None
         return Said(approved(state, reader, key, told=told), instant(last))
 
+    def check_wanted(self, pending: Pending, exchange: str) -> None:
+        """Raises ``Refused(EXCHANGE_CANCELLED)`` where its sender took the request back."""
+        reader, here = self._ledger.reader, pending.position
+        if not reader.said_more(here, exchange):
+            return  # the common case, without reading any entry
+        if outcome(reader.placed(exchange), here.writer).cancel is not None:
+            raise Refused(Reason.EXCHANGE_CANCELLED, "its sender took the request back")
+
     def ask(self, decided: Decided, own: Side) -> Ask | None:
         """The role of our side that a held leg waits for now."""
         found = whom(decided, self._admission.tables, own)

@@ -98,7 +98,9 @@ class Delivery:
         if row is None:
             row = self.calls.row(opened, pending.position, unsure=again)
         try:
-            answered, row = await self.calls.asked(opened, row, lambda: self.forbidden(opened))
+            answered, row = await self.calls.asked(
+                opened, row, lambda: self.forbidden(pending, opened)
+            )
         except Unavailable as error:  # the law could not be asked; so far nobody has heard of it
             if error.reason is Reason.DRAINING:
                 raise
@@ -126,17 +128,19 @@ class Delivery:
             delay_s = min(delay_s * 2, 5.0)
 
     async def overdue(self, pending: Pending, opened: Opened) -> None:
-        """A delivery that waits and is forbidden now, or may not be tried any more: ends or parks.
+        """A delivery that lies and is forbidden now, or may not be tried any more: ends or parks.
 
         Raises ``Stale`` where it went on meanwhile.
         """
         row = self.calls.queue.rows.row(opened.entry.exchange)
-        if row is None or row.state != "waiting":
+        if row is None or not row.lies:
             return
-        forbidden = None if row.unsure else await self.forbidden(opened)
+        forbidden = None if row.unsure else await self.forbidden(pending, opened)
         if forbidden is not None:
             await self.end(pending, replace(opened, ends=self._ends(row, forbidden)), forbidden)
             return
+        if row.state == "dead":
+            return  # a person decides
         reason = self.calls.over(row)
         if reason is None and row.attempts >= row.most and row.due <= instant(self._clock.now()):
             await self.calls.queue.put_off(self.calls.parked(row, Reason.ATTEMPTS_EXHAUSTED))
@@ -147,12 +151,14 @@ class Delivery:
         else:
             await self.end(pending, replace(opened, ends=self._ends(row, reason)), reason)
 
-    async def forbidden(self, opened: Opened) -> Refused | None:
-        """Why the law of this moment keeps a request from its service; ``None`` where it does not.
+    async def forbidden(self, pending: Pending, opened: Opened) -> Refused | None:
+        """Why a request may not reach its service now; ``None`` where it may.
 
-        Asked whenever a delivery has waited, and of all that wait as law or register change.
+        Its sender took it back, or the law of this moment keeps it. Asked whenever a delivery has
+        waited, and of all that wait as law or register change.
         """
         try:
+            self._approvals.check_wanted(pending, opened.entry.exchange)
             async for leg, _side, decided in self.judged(
                 opened.declaration, opened.said, instant(self._clock.now())
             ):
@@ -182,7 +188,7 @@ class Delivery:
         if answered is Reason.EXCHANGE_UNKNOWN_EFFECT:
             now = instant(self._clock.now())
             return (PutDelivery(unknown(row, now)),)
-        return (DropDelivery(row.exchange),) if row.version else ()
+        return (DropDelivery(row),) if row.version else ()
 
     async def end(
         self, pending: Pending, opened: Opened, answered: Answered | Reason | Refused

@@ -20,6 +20,7 @@ from xbgateway.model.entry import (
     Activation,
     Anchor,
     Approval,
+    Cancel,
     Expired,
     Held,
     KeyBundle,
@@ -36,6 +37,7 @@ from xbgateway.model.record import Append, Pending, Record
 from xbgateway.seal import KeyBundle as Bundle
 from xbgateway.seal import SealingKeyRing
 
+from .cancelling import Cancelling
 from .counting import Counting
 from .desk import Desk
 from .duties import Duties
@@ -78,6 +80,7 @@ class Gateway:
         registrar: Registrar,
         queue: Queue,
         flights: Flights,
+        cancelling: Cancelling,
     ) -> None:
         self._outbound = outbound
         self._replies = replies
@@ -94,6 +97,8 @@ class Gateway:
         self._clock = clock
         self._views = Views(ledger, topology, outbound, desk, prove)
         self._watching = flights.watching
+        self._cancelling = cancelling
+        cancelling.running = self._running
         self.duties = duties
         self._registrar = registrar
         self._acting: dict[tuple[str, int], asyncio.Task[None]] = {}  # by origin and index
@@ -120,9 +125,9 @@ class Gateway:
         """The stored result of a party's own exchange, once it has ended and until erased."""
         return self._outbound.result(exchange) if self.holds.is_of(party, exchange) else None
 
-    async def withdraw(self, party: str, exchange: str) -> None:
-        """See :meth:`Holds.withdraw`."""
-        await self.holds.withdraw(party, exchange)
+    async def cancel(self, party: str, exchange: str) -> None:
+        """See :meth:`Cancelling.cancel`."""
+        await self._cancelling.cancel(party, exchange)
 
     async def get(self, party: str, exchange: str, auditor: bool) -> View:
         """See :meth:`Views.get`."""
@@ -185,6 +190,9 @@ class Gateway:
         task.add_done_callback(lambda _done: self._acted(key))
         return True
 
+    def _running(self, position: Position) -> asyncio.Task[None] | None:
+        return self._acting.get((position.origin, position.index))
+
     def _acted(self, key: tuple[str, int]) -> None:
         del self._acting[key]
         if self._left_waiting and len(self._acting) <= ENTRIES_ACTED_ON_MAX // 2:
@@ -210,6 +218,8 @@ class Gateway:
             return self._inbound.request
         if isinstance(pending.decoded, Register):
             return self._registrar.take_up
+        if isinstance(pending.decoded, Cancel):
+            return self._cancelling.mirrored
         return self.holds.mirrored if self.holds.concerns(pending) else self._replies.reply
 
     async def _act(self, pending: Pending) -> None:

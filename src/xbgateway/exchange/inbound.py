@@ -207,8 +207,9 @@ class Inbound:
     ) -> Decided | None:
         """Step 3, both legs. ``None`` where one of them waits for a person of our side now.
 
-        Raises ``Denied`` for any other no.
+        Raises ``Denied`` for any other no, ``Refused`` where its sender took it back.
         """
+        self._approvals.check_wanted(pending, declaration.exchange)
         first: Decided | None = None
         async for leg, own, decided in self._delivery.judged(declaration, said, at):
             if decided.decision.verdict == "hold":

@@ -95,8 +95,8 @@ class Inbox:
             found = self._delivery.waiting(row)
             if found is None:
                 continue
-            _pending, opened = found
-            if not row.unsure and await self._delivery.forbidden(opened) is not None:
+            pending, opened = found
+            if not row.unsure and await self._delivery.forbidden(pending, opened) is not None:
                 self._calls.queue.call_off(row.exchange)
                 continue
             room -= len(opened.payload)

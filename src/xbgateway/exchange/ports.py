@@ -15,6 +15,9 @@ class Records(Protocol):
     def placed(self, exchange: str) -> list[Placed]:
         """Every entry of an exchange from own logs and mirrors."""
 
+    def said_more(self, position: Position, exchange: str) -> bool:
+        """Whether more of an exchange stands in the same log, further down."""
+
     def exchange_row(
         self, exchange: str
     ) -> tuple[str | None, str | None, bytes | None, str] | None:

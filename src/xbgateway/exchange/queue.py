@@ -147,12 +147,12 @@ class Queue:
         self.changed = asyncio.Event()
 
     def call_off(self, exchange: str) -> None:
-        """Look at a delivery at once: it is forbidden now. One that may have acted goes on."""
+        """Look at a delivery at once: it may not go on. One that may have acted does."""
         self._called_off.add(exchange)
         self.grown()
 
     async def _look(self) -> None:
-        while self.rows.any_waiting():
+        while self._called_off or self.rows.any_waiting():
             try:
                 await self.wake()
                 await self.revoking()
@@ -166,7 +166,7 @@ class Queue:
         """Take up everything whose time has come, as far as each service has room."""
         now = instant(self._clock.now())
         found = {exchange: self.rows.row(exchange) for exchange in self._called_off}
-        off = [row for row in found.values() if row and row.state == "waiting" and not row.unsure]
+        off = [row for row in found.values() if row and row.lies and not row.unsure]
         self._called_off = {row.exchange for row in off if not self._begins(row)}
         for row in self.rows.over(now, DELIVERIES_ENDED_MAX):
             self._begins(row)

@@ -50,6 +50,8 @@ from .results import pack_finished
 from .stages import Approved, Declaration, Finished, by_leg
 from .topology import Topology
 
+_SAID = (Reason.RESOLVED_NOT_EXECUTED, Reason.EXCHANGE_CANCELLED)
+
 
 class Replies:
     """What this node does with the entries that answer its own requests."""
@@ -254,8 +256,8 @@ class Replies:
             case Expired():
                 end, reason, rules = Outcome.EXPIRED, str(Reason.EXCHANGE_EXPIRED), ()
             case Answer(status="not_called"):
-                # A person over there has looked, or the law forbade it while it waited.
-                said = entry.reason == Reason.RESOLVED_NOT_EXECUTED or entry.verdict is not None
+                # A person over there has looked, we took it back, or law forbade it as it waited.
+                said = entry.reason in _SAID or entry.verdict is not None
                 reason = entry.reason if said and entry.reason else Reason.SERVICE_UNAVAILABLE
                 end, reason, rules = Outcome.NOT_EXECUTED, str(reason), entry.rules
             case Answer(status="unknown"):

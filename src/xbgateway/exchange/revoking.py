@@ -46,5 +46,5 @@ class Revoking:
 
     async def _ask(self, row: DeliveryRow) -> None:
         waiting = self._delivery.waiting(row)
-        if waiting is not None and await self._delivery.forbidden(waiting[1]) is not None:
+        if waiting is not None and await self._delivery.forbidden(*waiting) is not None:
             self._queue.call_off(row.exchange)

@@ -52,6 +52,11 @@ class DeliveryRow:
     remark: bytes | None = None  # who looked and what was found, sealed
     version: int = 0  # of the row; 0: not on record
 
+    @property
+    def lies(self) -> bool:
+        """Whether nothing acts on it just now, and its exchange has not ended."""
+        return self.state in ("waiting", "dead")
+
 
 @quick
 @dataclass(frozen=True, slots=True)
@@ -64,9 +69,9 @@ class PutDelivery:
 @quick
 @dataclass(frozen=True, slots=True)
 class DropDelivery:
-    """An effect: the exchange has ended and nobody has to look."""
+    """An effect: the exchange has ended, nobody has to look; stale as :class:`PutDelivery` is."""
 
-    exchange: str
+    row: DeliveryRow
 
 
 @quick

@@ -34,6 +34,7 @@ class Kind(StrEnum):
     REFUSED = "refused"
     ANSWER = "answer"
     FINAL = "final"
+    CANCEL = "cancel"
     EXPIRED = "expired"
     REGISTER = "register"
     ACTIVATION = "activation"
@@ -216,6 +217,16 @@ class Final(_Entry):
 
 @quick
 @dataclass(frozen=True, slots=True)
+class Cancel(_Entry):
+    """The sender takes its request back; whether in time says the receiver's own entry."""
+
+    kind = Kind.CANCEL
+    exchange: str
+    request: str
+
+
+@quick
+@dataclass(frozen=True, slots=True)
 class Expired(_Entry):
     """The receiver found the request after its last moment, before any effect."""
 
@@ -293,9 +304,8 @@ class Attempts(_Entry):
     count: int
 
 
-ExchangeEntry = (
-    Request | Accepted | Refused_ | Held | Hold | Approval | Answer | Final | Expired | Erasure
-)
+_ByReceiver = Accepted | Refused_ | Held | Answer | Expired
+ExchangeEntry = Request | Hold | Approval | _ByReceiver | Final | Cancel | Erasure
 Entry = ExchangeEntry | Register | Activation | KeyBundle | Anchor | Attempts
 
 _WORDS: dict[tuple[Kind, str], tuple[str, ...]] = {
@@ -378,15 +388,12 @@ def _build(shape: Shape, body: dict[str, Any]) -> Entry:
     return entry
 
 
-_OUTSIDE_HEADER = ("commitment", "sealed", "sealed_bytes", "wrap")
-
-
 def header(entry: Request | Answer, **parts: str) -> bytes:
     """What a sealed payload is bound to: the entry without what sealing itself makes (REQ-ENT-4).
 
     It names exchange, parties, service, purpose, declaration, key, suite and decision.
     """
     body = _body(entry) | parts
-    for name in _OUTSIDE_HEADER:
+    for name in ("commitment", "sealed", "sealed_bytes", "wrap"):
         body.pop(name, None)
     return _encode(body)

@@ -7,7 +7,8 @@ wrote gives a state, and what stands out of order is listed as an anomaly and ot
 Only the receiver's entries end what was requested; the sender never concludes by its own clock
 (REQ-ENT-7). They count only in the lane that answers the request's own (REQ-ENT-5), so within each
 side the log gives the order and nothing that is appended later can change an ended exchange.
-Before its request the sender alone may end an exchange: nothing has left.
+Before its request the sender alone may end an exchange: nothing has left. After it a ``cancel``
+of its says only that it wants the request back.
 The states and the entries that lead to them::
 
     (nothing) ──request──▶ pending ──held──▶ held ──approval──▶ pending
@@ -33,6 +34,7 @@ from .entry import (
     Accepted,
     Answer,
     Approval,
+    Cancel,
     Entry,
     Erasure,
     Expired,
@@ -94,6 +96,7 @@ class State:
     request: Placed | None
     hold: Placed | None  # the hold or held entry that waits for an answer, or was answered no
     approvals: tuple[Placed, ...]  # the answers yes
+    cancel: Placed | None  # the sender's word that it takes its request back
     evidence: tuple[Placed, ...]  # the entries that led here, in causal order
     anomalies: tuple[Placed, ...]  # entries that have no place after their predecessors
 
@@ -119,7 +122,7 @@ def outcome(entries: Iterable[Placed], sender: str | None = None) -> State:
     requested = any(isinstance(p.entry, Request) for p in own)
     reading.at_home(home, lane=bool(own), requested=requested)
     for each in own:
-        reading.before_sending(each)
+        reading.by_sender(each)
     reading.now()
     for each in other:
         reading.by_receiver(each)
@@ -136,6 +139,7 @@ def outcome(entries: Iterable[Placed], sender: str | None = None) -> State:
         request=reading.request,
         hold=reading.open_hold() if reading.state is Outcome.HELD else None,
         approvals=tuple(reading.approvals),
+        cancel=reading.cancel,
         evidence=tuple(reading.evidence),
         anomalies=anomalies,
     )
@@ -219,6 +223,7 @@ class _Reading:
         self.holds: list[Placed] = []  # holds and helds that count, each side's in order
         self.answered: set[str] = set()  # their leaves, once answered yes or no
         self.approvals: list[Placed] = []
+        self.cancel: Placed | None = None
         self.answer: Placed | None = None
         self.ended: Placed | None = None
         self.evidence: list[Placed] = []
@@ -241,11 +246,17 @@ class _Reading:
                 case Refused_() as entry if not lane and entry.request is None:
                     self._refused(placed, entry)
 
-    def before_sending(self, placed: Placed) -> None:
-        """The sender's entries in its lane, up to the request."""
-        if self.ended is not None or self.request is not None:
+    def by_sender(self, placed: Placed) -> None:
+        """The sender's entries in its lane, up to the request, and the first that wants it back."""
+        if self.ended is not None:
             return
         match placed.entry:
+            case Cancel() as entry if self.request is not None and self.cancel is None:
+                if entry.request == self.request.leaf:
+                    self.cancel = placed
+                    self.evidence.append(placed)
+            case _ if self.request is not None:
+                return
             case Request():
                 self.request = placed
                 self.evidence.append(placed)

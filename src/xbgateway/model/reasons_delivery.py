@@ -1,4 +1,4 @@
-"""Reasons of exchanges that wait: room for them, leases of whoever pulls, a person's word."""
+"""Reasons of exchanges that wait: room for them, leases, a person's word, being taken back."""
 
 from .errors import Explanation, Reason
 
@@ -25,6 +25,16 @@ DELIVERY: dict[Reason, Explanation] = {
         "ABORTED",
         "The service was given the exchange as often as the register allows, and never answered.",
         "An officer of the provider requeues or resolves it; see the runbook of dead letters.",
+    ),
+    _R.EXCHANGE_CANCELLED: Explanation(
+        "ABORTED",
+        "Its sender took the exchange back before any service heard of it; nothing was done.",
+        "Start again with a new request id if it is wanted after all.",
+    ),
+    _R.EXCHANGE_ENDED: Explanation(
+        "FAILED_PRECONDITION",
+        "The exchange has ended otherwise; what has ended cannot be taken back.",
+        "Look at its outcome; what was done is undone, if at all, by another exchange.",
     ),
     _R.NOT_WAITING_FOR_PERSON: Explanation(
         "FAILED_PRECONDITION",

@@ -8,7 +8,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from .entry import Accepted, Answer, Approval, Entry, Expired, Final, Held, Hold, Refused_, Request
+from .entry import (
+    Accepted,
+    Answer,
+    Approval,
+    Cancel,
+    Entry,
+    Expired,
+    Final,
+    Held,
+    Hold,
+    Refused_,
+    Request,
+)
 from .outcome import Placed, State
 
 
@@ -24,6 +36,7 @@ class RungKind(StrEnum):
     EXPIRED = "expired"
     UNKNOWN = "unknown"
     CONFIRMED = "confirmed"
+    CANCEL_ASKED = "cancel_asked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,4 +90,5 @@ _KINDS: dict[type, RungKind] = {
     Refused_: RungKind.REFUSED,
     Expired: RungKind.EXPIRED,
     Final: RungKind.CONFIRMED,
+    Cancel: RungKind.CANCEL_ASKED,
 }

@@ -111,6 +111,14 @@ class ExchangeService(exchange_pb2_grpc.ExchangeServiceServicer):
         caller = self._identities.caller(context)
         return await self._exchange(caller, exchange_id(request.exchange_id))
 
+    async def CancelExchange(  # noqa: N802
+        self, request: wire.CancelExchangeRequest, context: Context
+    ) -> wire.Exchange:
+        """Take an exchange back; the exchange as it stands once that is on record."""
+        caller, exchange = self._identities.caller(context), exchange_id(request.exchange_id)
+        await self._path.cancel(caller.party, exchange)
+        return await self._exchange(caller, exchange)
+
     async def ListExchanges(  # noqa: N802
         self, request: wire.ListExchangesRequest, context: Context
     ) -> wire.ListExchangesResponse:

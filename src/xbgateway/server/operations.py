@@ -83,10 +83,10 @@ class Operations(operations_pb2_grpc.OperationsServicer):  # type: ignore[misc] 
     async def CancelOperation(  # noqa: N802
         self, request: wire.CancelOperationRequest, context: Context
     ) -> Empty:
-        """Withdraw what still waits for an officer before it left; nothing else can be undone."""
+        """As ``CancelExchange``; whether it came in time is seen from the operation."""
         caller, exchange = self._identities.caller(context), _exchange(request.name)
         await self._path.get(caller.party, exchange, auditor=False)
-        await self._path.withdraw(caller.party, exchange)
+        await self._path.cancel(caller.party, exchange)
         return Empty()
 
     async def DeleteOperation(  # noqa: N802

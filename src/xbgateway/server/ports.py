@@ -118,10 +118,10 @@ class Path(Protocol):
     def result(self, party: str, exchange: str) -> Finished | None:
         """The stored result of a party's own exchange, once it has ended and until erased."""
 
-    async def withdraw(self, party: str, exchange: str) -> None:
-        """End a party's own exchange that waits for an officer here or over there, unsent.
+    async def cancel(self, party: str, exchange: str) -> None:
+        """Take a party's own exchange back; returns as soon as that is on record.
 
-        Raises ``Refused(HOLD_ANSWERED)`` where nothing of the kind is open.
+        Raises ``Refused``: ``EXCHANGE_UNKNOWN``, ``EXCHANGE_ENDED``, ``HOLD_ANSWERED``.
         """
 
     async def list(

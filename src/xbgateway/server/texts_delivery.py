@@ -27,6 +27,16 @@ DELIVERY_TEXTS: Mapping[Reason, tuple[str, str, str]] = {
         "已按登记册允许的次数将此交换交予服务，但一直未获答复。",
         "O serviço recebeu a troca tantas vezes quantas o registo permite e nunca respondeu.",
     ),
+    _R.EXCHANGE_CANCELLED: (
+        "發出方在任何服務得知前已撤回此交換；未作任何處理。",
+        "发出方在任何服务得知前已撤回此交换；未作任何处理。",
+        "Quem enviou retirou a troca antes de qualquer serviço a conhecer; nada foi feito.",
+    ),
+    _R.EXCHANGE_ENDED: (
+        "此交換已有其他結果；已結束者不能撤回。",
+        "此交换已有其他结果；已结束者不能撤回。",
+        "A troca terminou de outro modo; o que terminou não pode ser retirado.",
+    ),
     _R.NOT_WAITING_FOR_PERSON: (
         "該事項並非等待此項決定：已有人處理，或屬另一類別。",
         "该事项并非等待此项决定：已有人处理，或属另一类别。",

@@ -40,12 +40,12 @@ _FORGET = (
 ERASE_REMARK = "UPDATE deliveries SET remark = NULL WHERE exchange = ?"
 
 
-def check(connection: apsw.Connection, put: PutDelivery) -> None:
+def check(connection: apsw.Connection, effect: PutDelivery | DropDelivery) -> None:
     """Raises ``Stale`` where another version is on record than the one that was read."""
     found = connection.execute(
-        "SELECT version FROM deliveries WHERE exchange = ?", (exchange_key(put.row.exchange),)
+        "SELECT version FROM deliveries WHERE exchange = ?", (exchange_key(effect.row.exchange),)
     ).fetchone()
-    if (found[0] if found else 0) != put.row.version:
+    if (found[0] if found else 0) != effect.row.version:
         raise Stale
 
 
@@ -66,8 +66,8 @@ def apply(
                     *(row.reason, row.answer, row.remark, row.version + 1),
                 ),
             )
-        case DropDelivery(exchange):
-            connection.execute(_DROP, (exchange_key(exchange),))
+        case DropDelivery(row):
+            connection.execute(_DROP, (exchange_key(row.exchange),))
         case ForgetDeliveries(before, most):
             connection.execute(_FORGET, (before, most))
 

@@ -102,6 +102,7 @@ _CHECKS: dict[type[Any], Callable[[apsw.Connection, Any, str], None]] = {
     ConfirmDuty: lambda connection, said, _: duties.check(connection, said),
     DecideProposal: lambda connection, said, _: proposals.check_decided(connection, said),
     PutDelivery: lambda connection, put, _: deliveries.check(connection, put),
+    DropDelivery: lambda connection, drop, _: deliveries.check(connection, drop),
     OpenStream: lambda connection, opened, _: streams.check_open(connection, opened),
     TakeStream: lambda connection, take, _: streams.check_take(connection, take),
 }

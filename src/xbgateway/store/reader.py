@@ -120,6 +120,18 @@ class Reader(RegisterRows):
             found.append(Placed(_position(origins, pos), leaf_hex(raw), entry))
         return found
 
+    def said_more(self, position: Position, exchange: str) -> bool:
+        """Whether more of an exchange stands in a log, further down than ``position``."""
+        row = self._row(position.origin)
+        assert row is not None
+        found = self._rows(
+            "SELECT 1 FROM entries WHERE exchange = ? AND pos > ? AND pos < ? LIMIT 1",
+            exchange_key(exchange),
+            row << INDEX_BITS | position.index,
+            (row + 1) << INDEX_BITS,
+        )
+        return bool(found)
+
     def group(self, origin: str, start: int, end: int, checkpoint: bytes) -> Group:
         """A group of an own log for the link, with what travels beside its entries."""
         row = self._row(origin)

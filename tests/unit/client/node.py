@@ -148,6 +148,10 @@ class Exchanges(exchange_grpc.ExchangeServiceServicer):
             dropped_fields=["request:attestation.mobile"],
         )
 
+    async def CancelExchange(self, request: Any, context: Any) -> exchange.Exchange:  # noqa: N802
+        await self.seen.note("CancelExchange", context)
+        return exchange.Exchange(exchange_id=request.exchange_id, etag="1")
+
     async def ListExchanges(self, request: Any, context: Any) -> exchange.ListExchangesResponse:  # noqa: N802
         await self.seen.note("ListExchanges", context)
         first = int(request.page_token or 0)

@@ -55,6 +55,7 @@ finals = st.builds(
     _maybe(names), lists, _maybe(verdicts),
 )  # fmt: skip
 expired = st.builds(e.Expired, instants, uuids, digests)
+cancels = st.builds(e.Cancel, instants, uuids, digests)
 erasures = st.builds(e.Erasure, instants, uuids, names)
 others = st.one_of(
     st.builds(e.Register, instants, digests),
@@ -64,7 +65,7 @@ others = st.one_of(
     st.builds(e.Attempts, instants, digests, names, counts),
 )
 exchange_entries: st.SearchStrategy[e.ExchangeEntry] = st.one_of(
-    requests, accepted, refused, held, holds, approvals, answers, finals, expired, erasures
+    requests, accepted, refused, held, holds, approvals, answers, finals, cancels, expired, erasures
 )
 entries: st.SearchStrategy[e.Entry] = st.one_of(exchange_entries, others)
 

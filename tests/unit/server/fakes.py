@@ -46,7 +46,7 @@ class View:
 def state(outcome: Outcome, evidence: tuple[Placed, ...] = ()) -> State:
     return State(
         outcome=outcome, reason=None, accepted=False, failed=False, finished=False,
-        request=None, hold=None, approvals=(), evidence=evidence, anomalies=(),
+        request=None, hold=None, approvals=(), cancel=None, evidence=evidence, anomalies=(),
     )  # fmt: skip
 
 
@@ -118,7 +118,7 @@ class FakePath:
     def result(self, party: str, exchange: str) -> Finished | None:
         return self.results.get(exchange) if self.views[exchange].sender == party else None
 
-    async def withdraw(self, party: str, exchange: str) -> None:
+    async def cancel(self, party: str, exchange: str) -> None:
         raise Refused(Reason.HOLD_ANSWERED, f"nothing of {party} is open", exchange_id=exchange)
 
     async def receipt(

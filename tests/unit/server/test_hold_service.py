@@ -179,8 +179,10 @@ async def test_a_caller_follows_its_operations(tmp_path: Path, material: Materia
         await operations.CancelOperation(cancel, metadata=who)
         asked = longrunning.GetOperationRequest(name=f"operations/{three}")
         assert _reason(await operations.GetOperation(asked, metadata=who)) == Reason.HOLD_WITHDRAWN
-        told = await failure(operations.CancelOperation(cancel, metadata=who))
-        assert told.reason == Reason.HOLD_ANSWERED
+        await operations.CancelOperation(cancel, metadata=who)  # said before: no error
+        over = longrunning.CancelOperationRequest(name=f"operations/{one}")
+        told = await failure(operations.CancelOperation(over, metadata=who))
+        assert told.reason == Reason.EXCHANGE_ENDED
         delete = longrunning.DeleteOperationRequest(name=f"operations/{one}")
         told = await failure(operations.DeleteOperation(delete, metadata=who))
         assert (told.code, told.reason) == (grpc.StatusCode.UNIMPLEMENTED, Reason.METHOD_UNKNOWN)

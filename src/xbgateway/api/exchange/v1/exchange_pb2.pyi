@@ -96,6 +96,8 @@ class _RungKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RungKind.Val
     """Nobody knows whether its service acted: entry `answer`."""
     RUNG_KIND_CONFIRMED: _RungKind.ValueType  # 9
     """The sender's node recorded what its caller gets: entry `final`."""
+    RUNG_KIND_CANCEL_ASKED: _RungKind.ValueType  # 10
+    """Its sender wants it back: entry `cancel`. Whether in time says the rung that ends it."""
 
 class RungKind(_RungKind, metaclass=_RungKindEnumTypeWrapper):
     """What an exchange has got to, for which there is evidence."""
@@ -123,6 +125,8 @@ RUNG_KIND_UNKNOWN: RungKind.ValueType  # 8
 """Nobody knows whether its service acted: entry `answer`."""
 RUNG_KIND_CONFIRMED: RungKind.ValueType  # 9
 """The sender's node recorded what its caller gets: entry `final`."""
+RUNG_KIND_CANCEL_ASKED: RungKind.ValueType  # 10
+"""Its sender wants it back: entry `cancel`. Whether in time says the rung that ends it."""
 Global___RungKind: _TypeAlias = RungKind  # noqa: Y015
 
 @_typing.final
@@ -549,6 +553,25 @@ class WatchExchangeRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WatchExchangeRequest: _TypeAlias = WatchExchangeRequest  # noqa: Y015
+
+@_typing.final
+class CancelExchangeRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXCHANGE_ID_FIELD_NUMBER: _builtins.int
+    exchange_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        exchange_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["exchange_id", b"exchange_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelExchangeRequest: _TypeAlias = CancelExchangeRequest  # noqa: Y015
 
 @_typing.final
 class ListExchangesRequest(_message.Message):

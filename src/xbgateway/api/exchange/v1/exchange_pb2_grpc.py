@@ -63,6 +63,11 @@ class ExchangeServiceStub:
                 request_serializer=xbgateway_dot_api_dot_exchange_dot_v1_dot_exchange__pb2.WatchExchangeRequest.SerializeToString,
                 response_deserializer=xbgateway_dot_api_dot_exchange_dot_v1_dot_exchange__pb2.Exchange.FromString,
                 _registered_method=True)
+        self.CancelExchange = channel.unary_unary(
+                '/xbgateway.api.exchange.v1.ExchangeService/CancelExchange',
+                request_serializer=xbgateway_dot_api_dot_exchange_dot_v1_dot_exchange__pb2.CancelExchangeRequest.SerializeToString,
+                response_deserializer=xbgateway_dot_api_dot_exchange_dot_v1_dot_exchange__pb2.Exchange.FromString,
+                _registered_method=True)
         self.GetReceipt = channel.unary_unary(
                 '/xbgateway.api.exchange.v1.ExchangeService/GetReceipt',
                 request_serializer=xbgateway_dot_api_dot_exchange_dot_v1_dot_exchange__pb2.GetReceiptRequest.SerializeToString,
@@ -115,6 +120,16 @@ class ExchangeServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CancelExchange(self, request, context):
+        """Takes an exchange back, as long as no service can have heard of it; the same again is no error.
+
+        Returns as soon as the wish is durable. What had left ends when the other side says so, by
+        EXCHANGE_CANCELLED or, where it was too late, as it would have: watch it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetReceipt(self, request, context):
         """Entries and inclusion proofs that a stranger can check offline.
         """
@@ -148,6 +163,11 @@ def add_ExchangeServiceServicer_to_server(servicer, server):
             'WatchExchange': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchExchange,
                     request_deserializer=xbgateway_dot_api_dot_exchange_dot_v1_dot_exchange__pb2.WatchExchangeRequest.FromString,
+                    response_serializer=xbgateway_dot_api_dot_exchange_dot_v1_dot_exchange__pb2.Exchange.SerializeToString,
+            ),
+            'CancelExchange': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelExchange,
+                    request_deserializer=xbgateway_dot_api_dot_exchange_dot_v1_dot_exchange__pb2.CancelExchangeRequest.FromString,
                     response_serializer=xbgateway_dot_api_dot_exchange_dot_v1_dot_exchange__pb2.Exchange.SerializeToString,
             ),
             'GetReceipt': grpc.unary_unary_rpc_method_handler(
@@ -294,6 +314,33 @@ class ExchangeService:
             target,
             '/xbgateway.api.exchange.v1.ExchangeService/WatchExchange',
             xbgateway_dot_api_dot_exchange_dot_v1_dot_exchange__pb2.WatchExchangeRequest.SerializeToString,
+            xbgateway_dot_api_dot_exchange_dot_v1_dot_exchange__pb2.Exchange.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelExchange(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xbgateway.api.exchange.v1.ExchangeService/CancelExchange',
+            xbgateway_dot_api_dot_exchange_dot_v1_dot_exchange__pb2.CancelExchangeRequest.SerializeToString,
             xbgateway_dot_api_dot_exchange_dot_v1_dot_exchange__pb2.Exchange.FromString,
             options,
             channel_credentials,

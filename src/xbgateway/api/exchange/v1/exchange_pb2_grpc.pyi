@@ -51,6 +51,12 @@ class ExchangeServiceStub:
     """The caller's exchanges, newest first."""
     WatchExchange: _grpc.UnaryStreamMultiCallable[_exchange_pb2.WatchExchangeRequest, _exchange_pb2.Exchange]
     """An exchange as it is now, then each change of it, until its end; then the stream ends."""
+    CancelExchange: _grpc.UnaryUnaryMultiCallable[_exchange_pb2.CancelExchangeRequest, _exchange_pb2.Exchange]
+    """Takes an exchange back, as long as no service can have heard of it; the same again is no error.
+
+    Returns as soon as the wish is durable. What had left ends when the other side says so, by
+    EXCHANGE_CANCELLED or, where it was too late, as it would have: watch it.
+    """
     GetReceipt: _grpc.UnaryUnaryMultiCallable[_exchange_pb2.GetReceiptRequest, _exchange_pb2.Receipt]
     """Entries and inclusion proofs that a stranger can check offline."""
 
@@ -77,6 +83,12 @@ class ExchangeServiceAsyncStub(ExchangeServiceStub):
     """The caller's exchanges, newest first."""
     WatchExchange: _aio.UnaryStreamMultiCallable[_exchange_pb2.WatchExchangeRequest, _exchange_pb2.Exchange]  # type: ignore[assignment]
     """An exchange as it is now, then each change of it, until its end; then the stream ends."""
+    CancelExchange: _aio.UnaryUnaryMultiCallable[_exchange_pb2.CancelExchangeRequest, _exchange_pb2.Exchange]  # type: ignore[assignment]
+    """Takes an exchange back, as long as no service can have heard of it; the same again is no error.
+
+    Returns as soon as the wish is durable. What had left ends when the other side says so, by
+    EXCHANGE_CANCELLED or, where it was too late, as it would have: watch it.
+    """
     GetReceipt: _aio.UnaryUnaryMultiCallable[_exchange_pb2.GetReceiptRequest, _exchange_pb2.Receipt]  # type: ignore[assignment]
     """Entries and inclusion proofs that a stranger can check offline."""
 
@@ -130,6 +142,18 @@ class ExchangeServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_exchange_pb2.Exchange], _abc.AsyncIterator[_exchange_pb2.Exchange]]:
         """An exchange as it is now, then each change of it, until its end; then the stream ends."""
+
+    @_abc_1.abstractmethod
+    def CancelExchange(
+        self,
+        request: _exchange_pb2.CancelExchangeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_exchange_pb2.Exchange, _abc.Awaitable[_exchange_pb2.Exchange]]:
+        """Takes an exchange back, as long as no service can have heard of it; the same again is no error.
+
+        Returns as soon as the wish is durable. What had left ends when the other side says so, by
+        EXCHANGE_CANCELLED or, where it was too late, as it would have: watch it.
+        """
 
     @_abc_1.abstractmethod
     def GetReceipt(
