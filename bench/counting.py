@@ -11,7 +11,7 @@ import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import apsw
 
@@ -87,7 +87,7 @@ def counting_statements(stores: list[SqliteStore]) -> Iterator[None]:
     """Statements and bytecode steps of the stores' writers and of this thread's readers."""
     connections = [
         *(store._connection for store in stores),  # noqa: SLF001 - only its trace is set
-        *(store.reader.connection() for store in stores),
+        *(cast("apsw.Connection", store.reader.connection()) for store in stores),
     ]
     for connection in connections:
         connection.trace_v2(apsw.SQLITE_TRACE_PROFILE, _statement)

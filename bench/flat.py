@@ -14,6 +14,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from tests.harness.simulator import World, world
+from tests.harness.whole import embedded
 
 from bench.counting import (
     COUNTS,
@@ -42,7 +43,7 @@ async def _counts(w: World) -> dict[str, float]:
     """
     await exchanges(w, 20, 1)
     await w.settle()
-    stores = [node.core.store for node in w.nodes.values()]
+    stores = [embedded(node.core.store) for node in w.nodes.values()]
     each: list[Counter[str]] = []
     with counting_hashes(), counting_statements(stores):
         for _ in range(_COUNTED_EXCHANGES):

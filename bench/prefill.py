@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tests.harness.simulator import World
+from tests.harness.whole import embedded
 
 from xbgateway.core import Core
 from xbgateway.model.clock import SystemClock, instant
@@ -84,7 +85,7 @@ async def fill(world: World, entries: int) -> None:
     there, back = a.topology.data_out("macao", 0), b.topology.data_out("zhuhai", 0)
     for wire in world.wires.values():
         wire.open.clear()
-    _durable((a.store, b.store), "OFF")
+    _durable((embedded(a.store), embedded(b.store)), "OFF")
     # What is made up here is past: nobody is to act on it.
     acting = [(core.store, core.store._on_mirrored) for core in (a, b)]  # noqa: SLF001
     for store, _ in acting:
@@ -95,7 +96,7 @@ async def fill(world: World, entries: int) -> None:
         batch = [next(past) for _ in range(min(left, _BATCH))]
         left -= len(batch)
         await _transaction(a, b, there, back, batch)
-    _durable((a.store, b.store), "FULL")
+    _durable((embedded(a.store), embedded(b.store)), "FULL")
     for store, act in acting:
         store._on_mirrored = act  # noqa: SLF001
     for origin in (there, back):

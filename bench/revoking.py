@@ -13,7 +13,8 @@ from contextlib import AsyncExitStack, closing
 from pathlib import Path
 
 import yaml
-from tests.harness.cluster import QUERY, Callers, Processes, callers, cluster, eventually
+from tests.harness.callers import QUERY, Callers, callers
+from tests.harness.cluster import Processes, cluster, eventually
 
 from bench.result import Figures, percentiles, say, table
 from xbgateway.client import Gateway

@@ -26,7 +26,7 @@ from xbgateway.exchange import admission, archive, legs, results, stages
 from xbgateway.model import entry
 from xbgateway.policy.memo import Decider
 from xbgateway.seal import rest
-from xbgateway.store import reader, sqlite, transaction
+from xbgateway.store import reader, transaction, writer
 from xbgateway.tlog import Cosigner
 
 # What is timed: a label, and where its functions are defined. Wrapped for the time of one run only,
@@ -66,9 +66,9 @@ STEPS: tuple[tuple[str, tuple[tuple[Any, str], ...]], ...] = (
     ("cosign", ((Cosigner, "cosign"),)),
     ("writer: own rows", ((transaction.RecordOperation, "apply"),)),
     ("writer: verify mirror, rows", ((transaction.MirrorOperation, "apply"),)),
-    ("writer: re-read, sign, group", ((sqlite.SqliteStore, "_publish"),)),
+    ("writer: re-read, sign, group", ((writer.Store, "_read_back"), (writer.Store, "_publish"))),
     ("writer: rows of a group", ((transaction.Transaction, "finish"),)),
-    ("writer: commit, fsync", ((sqlite.SqliteStore, "_commit"),)),
+    ("writer: commit, fsync", ((writer.Store, "_commit"),)),
 )
 
 

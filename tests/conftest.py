@@ -8,9 +8,11 @@ so that no two tests that start nodes or measure time closely run at once.
 import os
 import shutil
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.harness import postgres as servers
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 TOOL_DIRECTORIES = [str(Path.home() / "go" / "bin"), "/usr/local/go/bin"]
@@ -71,3 +73,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     waiting = Counter(text.partition(MISSING)[2].strip("')") for text in reasons if MISSING in text)
     for name, count in sorted(waiting.items()):
         terminalreporter.write_line(f"{MISSING}{name} ({count} tests need it)")
+
+
+@pytest.fixture(scope="session", name="postgres")
+def _postgres() -> Iterator[servers.Server]:
+    """A real server, made when the first test asks for it."""
+    with servers.running() as server:
+        yield server

@@ -17,7 +17,7 @@ from typing import Any
 import structlog
 import uvloop
 
-from xbgateway.core import Core, NodeKeys, compose
+from xbgateway.core import Core, NodeKeys, Place, compose
 from xbgateway.exchange import Mirrored
 from xbgateway.identity import CertificateFiles, TokenVerifier, TrustStore
 from xbgateway.link import Backends, LinkPeers, Mirrors, PeerChannels, Segments, Writers
@@ -33,7 +33,8 @@ from xbgateway.policy.revision import load_directory
 from xbgateway.register import Register, load_register
 from xbgateway.seal import keyed_hash
 from xbgateway.server import Credentials, Identities, Refusals, Server, ServerOptions
-from xbgateway.settings import Settings, check, load_settings
+from xbgateway.settings import Settings, load_settings
+from xbgateway.settings_check import check
 from xbgateway.upkeep import Upkeep
 
 _log = structlog.get_logger("node")
@@ -116,7 +117,7 @@ class Node:
             load_directory(settings.files.policies),
             engine_of(settings.engine),
             NodeKeys.load(settings.files.keys, trust_domain, settings.node, dev=self.dev),
-            settings.files.store,
+            _place(settings),
             Backends(self.channels, targets(settings.backends, trust_domain)),
             peers,
             self.clock,
@@ -247,6 +248,15 @@ def _certificates(settings: Settings, register: Register, *, dev: bool) -> Certi
         {d: [crls / f"{d}.pem"] for d in domains if (crls / f"{d}.pem").exists()} if crls else None,
         dev=dev,
     )
+
+
+def _place(settings: Settings) -> Place:
+    files, url = settings.files, settings.store.url
+    if files.store is not None:
+        return Place.file(files.store, files.segments)
+    assert url is not None, "the settings have one of both"
+    assert files.segments is not None, "and a folder beside a URL"
+    return Place(url, files.segments)
 
 
 def _peer_targets(register: Register, node: str) -> dict[str, Target]:

@@ -4,11 +4,12 @@
 memory and an evil peer around two of them. Nothing here listens or dials.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
+from typing import NamedTuple, Self
 
 import structlog
 
@@ -73,6 +74,7 @@ from xbgateway.store import (
     ProposalRows,
     SegmentFiles,
     SqliteStore,
+    Store,
     StreamRows,
 )
 from xbgateway.tlog import Cosigner, NoteSigner, NoteVerifier, SignatureType
@@ -139,7 +141,7 @@ class Core:
     memo: Memo
     topology: Topology
     keys: NodeKeys
-    store: SqliteStore
+    store: Store
     logbook: Logbook
     gateway: Gateway
     registrar: Registrar
@@ -231,13 +233,30 @@ def specs(register: Register, topology: Topology, keys: NodeKeys) -> list[LogSpe
     return found
 
 
+def segment_folder(store: Path) -> Path:
+    """Where the segments of attachments rest, where nothing else is said: beside the store."""
+    return store.with_name(f"{store.name}-streams")
+
+
+class Place(NamedTuple):
+    """Where a node keeps what is durable: its store and the folder of attachments."""
+
+    store: Path | str  # a file, or the URL of a database
+    segments: Path
+
+    @classmethod
+    def file(cls, store: Path, segments: Path | None = None) -> Self:
+        """A store in a file, with its attachments beside it or where one says."""
+        return cls(store, segments or segment_folder(store))
+
+
 def compose(  # noqa: PLR0917 - the one place where everything meets
     base: Register,
     node: str,
     revision: Revision,
     engine: Engine,
     keys: NodeKeys,
-    store_path: Path,
+    place: Place,
     services: Services,
     peers: Peers,
     clock: Clock,
@@ -256,7 +275,7 @@ def compose(  # noqa: PLR0917 - the one place where everything meets
     """
     _check_key(base, topology := topology_of(base, node, lanes), keys)
     catalogue, remembered, counted = build_catalogue(base), Memo(), meter or NoMeter()
-    store = SqliteStore(store_path, specs(base, topology, keys), group_wait_s=group_wait_s)
+    store = _opened(place.store, specs(base, topology, keys), group_wait_s)
     with _closed_if_it_fails(store):
         current, proposals = _current(base, store), ProposalRows(store.reader)
         active = Active(
@@ -272,10 +291,10 @@ def compose(  # noqa: PLR0917 - the one place where everything meets
         admission = Admission(node, current, catalogue, active, legs, counting, keys.counting)
         flights = Flights(Quotas(quota := quota or Quota()))
         unsent = Unsent(legs, store, topology, clock, counted, flights, admission)
-        att = _attachments(admission, legs, store, peers, clock, keys.rest, node, quota)
+        joined = (admission, legs, store, peers, topology, clock)
+        att = _attachments(*joined, keys.rest, quota, place.segments)
         outbound = Outbound(admission, legs, store, topology, clock, flights, unsent, att.uploads)
         responses = Responses(legs, store, topology, counted)
-        joined = (admission, legs, store, peers, topology, clock)
         last = (responses, approvals := Approvals(admission, legs, store, clock))
         queue = Queue(DeliveryRows(store.reader), store, catalogue, clock, counted)
         calls = Calls(admission, services, clock, counted, queue)
@@ -304,7 +323,7 @@ def compose(  # noqa: PLR0917 - the one place where everything meets
 
 
 @contextmanager
-def _closed_if_it_fails(store: SqliteStore) -> Iterator[None]:
+def _closed_if_it_fails(store: Store) -> Iterator[None]:
     try:
         yield
     except BaseException:
@@ -315,23 +334,19 @@ def _closed_if_it_fails(store: SqliteStore) -> Iterator[None]:
 def _attachments(  # noqa: PLR0917 - composed once, above
     admission: Admission,
     legs: Legs,
-    store: SqliteStore,
+    store: Store,
     peers: Peers,
+    topology: Topology,
     clock: Clock,
     rest: RestKey,
-    node: str,
     quota: Quota,
+    segments: Path,
 ) -> Attachments:
-    rows, files = StreamRows(store.reader), SegmentFiles(segment_folder(store.path))
+    rows, files = StreamRows(store.reader), SegmentFiles(segments)
     law, most_bytes = StreamLaw(admission, legs, clock), quota.party_attachment_bytes
     uploads = Uploads(store, rows, files, rest, law, clock, most_bytes)
     crossing = Crossing(store, rows, files, peers, legs, law, clock, most_bytes)
-    return Attachments(uploads, crossing, store, rows, files, node, clock)
-
-
-def segment_folder(store_path: Path) -> Path:
-    """Where the segments of attachments rest: beside the store, and backed up with it."""
-    return store_path.with_name(f"{store_path.name}-streams")
+    return Attachments(uploads, crossing, store, rows, files, topology.node, clock)
 
 
 def _check_key(register: Register, topology: Topology, keys: NodeKeys) -> None:
@@ -342,7 +357,19 @@ def _check_key(register: Register, topology: Topology, keys: NodeKeys) -> None:
         )
 
 
-def _current(base: Register, store: SqliteStore) -> Current:
+def _opened(store: Path | str, logs: Sequence[LogSpec], group_wait_s: float) -> Store:
+    if isinstance(store, Path):
+        return SqliteStore(store, logs, group_wait_s=group_wait_s)
+    try:
+        from xbgateway.store.postgres import PostgresStore  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise Fatal(
+            Reason.CONFIG_INVALID, f"store.url needs the extra xbgateway[postgres]: {error}"
+        ) from error
+    return PostgresStore(store, logs, group_wait_s=group_wait_s)
+
+
+def _current(base: Register, store: Store) -> Current:
     """The document under the changes of the store; where both changed a record, the store wins."""
     changes = (Change.decode(raw) for raw in store.reader.changes_in_use())
     register, astray = layered(base, changes)

@@ -1,8 +1,8 @@
 """The settings of one node: a TOML file, over it the environment, below both the defaults.
 
-``load_settings`` is the only way in. It checks form and types; :func:`check` then looks at the
-files that the settings name, without reading their contents. Secrets are never values here: keys
-are files, named by path. ``docs/settings.md`` is generated from the descriptions below.
+``load_settings`` is the only way in. It checks form and types; ``settings_check.py`` then looks at
+the files that the settings name. Secrets are never values here: keys are files, named by path.
+``docs/settings.md`` is generated from the descriptions below.
 """
 
 import os
@@ -10,7 +10,6 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
-from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 from pydantic_settings import (
@@ -21,13 +20,13 @@ from pydantic_settings import (
 )
 
 from xbgateway.model import limits
+from xbgateway.model.addresses import without_password, without_user
 from xbgateway.model.errors import Reason, Refused
 from xbgateway.model.quota import Quota
 
 ENV_PREFIX = "XBGATEWAY_"
 # Names with the prefix that are not settings but say where the settings are.
 _NOT_SETTINGS = frozenset({"CONFIG"})
-_GROUP_OR_OTHERS = 0o077
 
 Origin = Literal["env", "file", "default"]
 Address = Annotated[str, Field(pattern=r"^(\[[0-9a-fA-F:]+\]|[^\s:\[\]]+):\d{1,5}$")]
@@ -43,7 +42,12 @@ class _Section(BaseModel):
 class Files(_Section):
     """Where the node's files are."""
 
-    store: Path = Field(description="The node's SQLite database; its folder must exist.")
+    store: Path | None = Field(default=None, description="The node's SQLite file, or `store.url`.")
+    segments: Path | None = Field(
+        default=None,
+        description="Folder of attachments, by default the name of `store` with `-streams` after "
+        "it; needed with `store.url`. It is part of the store: kept and copied with it.",
+    )
     keys: Path = Field(description="Folder of the node's private keys, readable by it alone.")
     register_file: Path = Field(description="The register document (YAML), the same on all nodes.")
     policies: Path | None = Field(
@@ -51,6 +55,17 @@ class Files(_Section):
     )
     roots: Path = Field(description="Folder of root certificates, `<trust-domain>.pem` each.")
     crls: Path | None = Field(default=None, description="Folder of certificate revocation lists.")
+
+
+class StorePlace(_Section):
+    """A store that is no file: PostgreSQL, with the extra `postgres` installed."""
+
+    url: str | None = Field(
+        default=None,
+        pattern=r"^postgres(ql)?://",
+        description="`postgresql://user@host/database?options=-csearch_path%3Dschema`, as libpq "
+        "reads it; the schema must exist. A password goes into `~/.pgpass` or `PGPASSWORD`.",
+    )
 
 
 class Listen(_Section):
@@ -168,6 +183,7 @@ class Settings(BaseSettings):
         description="Id of this node in the register.",
     )
     files: Files
+    store: StorePlace = StorePlace()
     listen: Listen = Listen()
     tls: Tls
     lanes: int = Field(
@@ -190,6 +206,15 @@ class Settings(BaseSettings):
     log: Log = Log()
 
     _origins: dict[str, Origin] = PrivateAttr(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _one_store(self) -> Self:
+        if (self.files.store is None) == (self.store.url is None):
+            raise ValueError("the store is files.store or store.url: set one of them")
+        if self.store.url is not None and self.files.segments is None:
+            raise ValueError("with store.url, set files.segments: where attachments rest")
+        without_password(self.store.url or "")
+        return self
 
     @classmethod
     def settings_customise_sources(
@@ -236,72 +261,6 @@ def load_settings(file: Path | None, *, folder: Path | None = None) -> Settings:
         elif _stands_in(written, key):
             origins[key] = "file"
     return settings
-
-
-def check(settings: Settings) -> list[str]:
-    """What is wrong with the files that the settings name: a sentence each, beginning with the key.
-
-    Empty when all is well. Private keys must not be open to group or others.
-    """
-    problems: list[str] = []
-    files = settings.files
-    problems += _folder("files.store", files.store.parent, writable=True)
-    problems += _folder("files.keys", files.keys)
-    if files.keys.is_dir():
-        for key_file in sorted(files.keys.iterdir()):
-            if key_file.is_file() and key_file.suffix == ".key":
-                problems += _private("files.keys", key_file)
-    problems += _file("files.register_file", files.register_file)
-    problems += _folder("files.roots", files.roots)
-    for key, folder in (("files.policies", files.policies), ("files.crls", files.crls)):
-        problems += _folder(key, folder) if folder else []
-    problems += _file("tls.cert", settings.tls.cert)
-    problems += _private("tls.key", settings.tls.key)
-    engine = settings.engine
-    for key, path in (("engine.ca", engine.ca), ("engine.cert", engine.cert)):
-        problems += _file(key, path) if path else []
-    problems += _private("engine.key", engine.key) if engine.key else []
-    if engine.socket and not engine.socket.is_socket():
-        problems.append(f"engine.socket: {engine.socket}: not a socket")
-    for party, paths in settings.tokens.items():
-        for path in paths:
-            problems += _file(f"tokens.{party}", path)
-    problems += _trust(settings)
-    return problems
-
-
-def _trust(settings: Settings) -> Iterator[str]:
-    roots = settings.files.roots
-    for domain in settings.clients.trust_domains:
-        if roots.is_dir():
-            yield from _file("clients.trust_domains", roots / f"{domain}.pem")
-
-
-def _file(key: str, path: Path) -> list[str]:
-    if not path.exists():
-        return [f"{key}: {path}: no such file"]
-    if not path.is_file():
-        return [f"{key}: {path}: not a file"]
-    return [] if os.access(path, os.R_OK) else [f"{key}: {path}: not readable"]
-
-
-def _folder(key: str, path: Path, *, writable: bool = False) -> list[str]:
-    if not path.exists():
-        return [f"{key}: {path}: no such folder"]
-    if not path.is_dir():
-        return [f"{key}: {path}: not a folder"]
-    if not os.access(path, os.R_OK | os.X_OK):
-        return [f"{key}: {path}: not readable"]
-    if writable and not os.access(path, os.W_OK):
-        return [f"{key}: {path}: not writable"]
-    return []
-
-
-def _private(key: str, path: Path) -> list[str]:
-    problems = _file(key, path)
-    if not problems and (mode := path.stat().st_mode) & _GROUP_OR_OTHERS:
-        problems.append(f"{key}: {path}: open to others (mode {mode & 0o777:04o}, wanted 0600)")
-    return problems
 
 
 def _toml(file: Path | None) -> dict[str, Any]:
@@ -377,9 +336,4 @@ def _shown(value: object) -> str:
     if isinstance(value, Backend):
         return value.address + (f" ({value.server_name})" if value.server_name else "")
     text = str(value)
-    if "://" not in text:
-        return text
-    parts = urlsplit(text)
-    host = parts.netloc.rpartition("@")[2]
-    # Users, passwords and tokens in an address stay out of what is shown.
-    return urlunsplit((parts.scheme, host, parts.path, "", ""))
+    return without_user(text) if "://" in text else text

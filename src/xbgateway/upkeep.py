@@ -11,7 +11,7 @@ from xbgateway.core import Core
 from xbgateway.link import Writers
 from xbgateway.model.clock import Clock, instant
 from xbgateway.model.entry import Attempts
-from xbgateway.model.errors import Fatal, GatewayError, Unavailable
+from xbgateway.model.errors import Fatal, GatewayError, Reason, Unavailable
 from xbgateway.model.record import Append, Record
 from xbgateway.observe import Metrics
 from xbgateway.seal import keyed_hash
@@ -140,8 +140,11 @@ class Upkeep:
         before, memo_before = replace(self._core.store.counts), (0, 0, 0)
         while True:
             await asyncio.sleep(1.0)
-            if isinstance(self._core.store.broken, Unavailable):
-                self._ending.set()  # whoever looks after the process starts it again
+            broken = self._core.store.broken
+            # Read again by the next start, or written by another process: nothing is left to do
+            # here. What is damaged stays, for a person to look at.
+            if broken and (isinstance(broken, Unavailable) or broken.reason is Reason.STORE_LOCKED):
+                self._ending.set()
             now, memo = self._core.store.counts, self._core.memo
             self._metrics.fsyncs.inc(now.fsyncs - before.fsyncs)
             before = replace(now)

@@ -7,9 +7,11 @@ not the paths, not the link, not the caller, ever hears of it.
 import asyncio
 from typing import Any, Literal
 
+from tests.harness.whole import embedded
+
 from xbgateway.core import Core
 from xbgateway.model.errors import Fatal, Reason
-from xbgateway.store.sqlite import _Committed
+from xbgateway.store.batch import Committed
 
 Side = Literal["before", "after"]
 
@@ -24,10 +26,10 @@ class Crash:
         self.happened = asyncio.Event()
 
     def arm(self, core: Core) -> None:
-        store = core.store
+        store = embedded(core.store)
         write = store._write
 
-        async def dying(batch: list[Any], lazy: list[Any]) -> _Committed:
+        async def dying(batch: list[Any], lazy: list[Any]) -> Committed:
             if store._broken is not None or not batch:
                 return await write(batch, lazy)
             self.seen.append(",".join(type(w.operation).__name__ for w in batch))
@@ -38,7 +40,7 @@ class Crash:
             await write(batch, lazy)
             store._broken = Fatal(Reason.INTERNAL, "the node was killed")
             self.happened.set()
-            return _Committed([])
+            return Committed([])
 
         store._write = dying  # type: ignore[method-assign]
 

@@ -17,7 +17,7 @@ from xbgateway.model.errors import Fatal, Reason, Unavailable
 from xbgateway.model.limits import ENTRY_BYTES_MAX, GROUP_ENTRIES_MAX
 from xbgateway.model.outcome import Outcome
 from xbgateway.model.record import MirrorGroup, MirrorItem
-from xbgateway.store import SqliteStore
+from xbgateway.store import Store
 from xbgateway.tlog import Checkpoint, sign_checkpoint
 
 JUNK = MirrorItem(Register(at="2026-03-16T02:00:00.000Z", version="0" * 64).encode(), b"", b"")
@@ -220,7 +220,7 @@ async def test_a_stopped_log_stays_stopped_after_a_restart(tmp_path: Path) -> No
         w.agree()
 
 
-def _reaches(store: SqliteStore, origin: str, size: int) -> bool:
+def _reaches(store: Store, origin: str, size: int) -> bool:
     return store.size(origin) >= size
 
 

@@ -11,7 +11,7 @@ import pytest
 from tests.faults.evil import carried, meddle, until
 from tests.harness.corridors import fund, query
 from tests.harness.simulator import World, revision, world
-from tests.harness.whole import at_rest
+from tests.harness.whole import at_rest, embedded
 
 from xbgateway.core import specs
 from xbgateway.model.clock import SystemClock
@@ -39,7 +39,7 @@ def pragma(w: World, name: str, text: str) -> None:
 
 def full(w: World, name: str) -> Callable[[], None]:
     """No page more for a node's store; gives what makes room again."""
-    connection = w.nodes[name].core.store._connection
+    connection = embedded(w.nodes[name].core.store)._connection
     free = connection.pragma("freelist_count")
     connection.execute("CREATE TABLE filler (x)")
     for _ in range(free + 64):  # use up free pages, and those that the last ones have room in
@@ -156,7 +156,7 @@ async def test_a_node_does_not_start_over_a_damaged_row(tmp_path: Path, log: str
             "home": core.topology.home,
         }[log[:4].rstrip(",")]
         index = core.store.size(origin) - 1 if "last" in log else 0
-        path = core.store.path
+        path = embedded(core.store).path
         await w.crash("zhuhai")
         rewrite(path, origin, index)
         for _ in range(2):  # it goes on refusing, and it leaves no lock behind
@@ -206,7 +206,7 @@ async def test_a_row_that_rots_before_it_is_sent_again_is_not_sent(tmp_path: Pat
         core.store._tails._groups[
             wire.origin
         ].clear()  # as after a restart: read back from the rows
-        rewrite(core.store.path, wire.origin, held + 1)
+        rewrite(embedded(core.store).path, wire.origin, held + 1)
         wire.open.set()
         wire.grown.set()
         async with asyncio.timeout(5):
@@ -225,7 +225,7 @@ async def test_a_second_writer_is_refused(tmp_path: Path) -> None:
         core = w.nodes["zhuhai"].core
         before = await at_rest(core.store)
         with pytest.raises(Fatal) as caught:
-            SqliteStore(core.store.path, specs(core.register, core.topology, core.keys))
+            SqliteStore(embedded(core.store).path, specs(core.register, core.topology, core.keys))
         assert caught.value.reason is Reason.STORE_LOCKED
         assert await at_rest(core.store) == before
         assert (await w.submit("zhuhai", query())).outcome is Outcome.EXECUTED

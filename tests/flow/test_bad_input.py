@@ -15,7 +15,7 @@ from xbgateway.model.errors import Reason, Refused
 from xbgateway.model.limits import INLINE_PAYLOAD_BYTES_MAX
 from xbgateway.model.outcome import Outcome
 from xbgateway.register._labels import FieldLabel, Labels
-from xbgateway.store import SqliteStore
+from xbgateway.store import Store
 
 Alter = Callable[[Submission], Submission]
 
@@ -63,7 +63,7 @@ BAD: dict[str, tuple[Alter, Reason]] = {
 }
 
 
-def stores(w: World) -> list[SqliteStore]:
+def stores(w: World) -> list[Store]:
     return [node.core.store for node in w.nodes.values()]
 
 

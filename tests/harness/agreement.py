@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from typing import Any
 
-from tests.harness.cluster import NOTICE, QUERY, Asked, Callers, Processes
+from tests.harness.callers import NOTICE, QUERY, Asked, Callers
+from tests.harness.cluster import Processes
 from tests.harness.officers import HELD, rejected
 from tests.harness.verify import Report, examine
 

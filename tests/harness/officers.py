@@ -13,7 +13,8 @@ from dataclasses import replace
 from typing import Any
 
 import yaml
-from tests.harness.cluster import AGAIN, PROOF, Asked, Callers, Processes
+from tests.harness.callers import AGAIN, PROOF, Asked, Callers, at_work
+from tests.harness.cluster import Processes
 
 from xbgateway.client import GatewayCallError
 from xbgateway.demo.register import ZHUHAI
@@ -76,23 +77,16 @@ async def deciding(nodes: Processes) -> AsyncIterator[None]:
 @asynccontextmanager
 async def held_load(people: Callers, callers: int, pause_s: float) -> AsyncIterator[None]:
     """Callers who ask what is held and come again until it is decided."""
-    stop = asyncio.Event()
 
-    async def run() -> None:
+    async def run(stop: asyncio.Event) -> None:
         while not stop.is_set():
-            asked = await people.call(HELD)
-            async with asyncio.timeout(120):
-                while asked.error is not None and asked.error.reason == "POLICY_HOLD":
-                    await asyncio.sleep(pause_s)
-                    await people.done(asked)
+            asked = await people.call(HELD, None)
+            while asked.error is not None and asked.error.reason == "POLICY_HOLD":
+                await asyncio.sleep(pause_s)
+                await people.done(asked, None)
 
-    async with asyncio.TaskGroup() as tasks:
-        for _ in range(callers):
-            tasks.create_task(run())
-        try:
-            yield
-        finally:
-            stop.set()
+    async with at_work([run] * callers, timeout_s=120):
+        yield
 
 
 def rejected(asked: Asked) -> bool:

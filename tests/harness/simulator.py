@@ -24,7 +24,7 @@ from tests.harness.oracle import Report, examine
 from tests.harness.parts import Secrets, Service
 from tests.harness.wire import Wire
 
-from xbgateway.core import Core, compose
+from xbgateway.core import Core, Place, compose
 from xbgateway.demo.register import NodeKeys as RegisterKeys
 from xbgateway.demo.register import demo_register
 from xbgateway.exchange import Finished, Submission
@@ -196,7 +196,7 @@ class World:
             revision(**self.limits.get(name, {})),
             self.engine,
             node.secrets.keys(f"{name}.xbg.test", name),
-            node.folder / "store.db",
+            Place.file(node.folder / "store.db"),
             node.service,
             SimPeers(self, name),
             self.clock,

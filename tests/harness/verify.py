@@ -17,7 +17,7 @@ from xbgateway.model.entry import Anchor, decode, leaf_hex
 from xbgateway.model.origins import is_data, parse
 from xbgateway.model.outcome import Placed, Position, State, outcome
 from xbgateway.register import Register, load_register
-from xbgateway.store.schema import INDEX_BITS
+from xbgateway.store.schema import INDEX_BITS, exchange_key
 from xbgateway.tlog import (
     Checkpoint,
     Frontier,
@@ -92,9 +92,23 @@ def waiting(store: Path) -> int:
     return int(count)
 
 
-def _rows(path: Path, sql: str) -> list[tuple]:  # type: ignore[type-arg] # each query has its own
+def on_record(store: Path, exchange: str) -> str:
+    """What a store, also of a running node, has of an exchange: entries, and steps to be taken."""
+    if not exchange:
+        return "never heard of"
+    sql = (
+        "SELECT l.origin, e.entry, p.step FROM entries e JOIN logs l ON l.id = e.pos >> ?"
+        " LEFT JOIN pending p USING (pos) WHERE e.exchange = ? ORDER BY e.pos"
+    )
+    return "; ".join(
+        f"{decode(entry).kind} in {origin}" + (f", to do: {step}" if step else "")
+        for origin, entry, step in _rows(store, sql, INDEX_BITS, exchange_key(exchange))
+    )
+
+
+def _rows(path: Path, sql: str, *values: object) -> list[tuple]:  # type: ignore[type-arg] # each its own
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)) as connection:
-        return connection.execute(sql).fetchall()
+        return connection.execute(sql, values).fetchall()
 
 
 def _logs(node: str, path: Path) -> Iterator[StoredLog]:

@@ -3,10 +3,16 @@
 import asyncio
 from typing import Any
 
-from xbgateway.store import SqliteStore
+from xbgateway.store import SqliteStore, Store
 
 
-def contents(store: SqliteStore) -> dict[str, list[Any]]:
+def embedded(store: Store) -> SqliteStore:
+    """A node's store, known to be a file."""
+    assert isinstance(store, SqliteStore)
+    return store
+
+
+def contents(store: Store) -> dict[str, list[Any]]:
     """Every row of every table, as a reader of its own sees it."""
     connection = store.reader.connection()
     tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
@@ -16,7 +22,7 @@ def contents(store: SqliteStore) -> dict[str, list[Any]]:
     }
 
 
-async def at_rest(*stores: SqliteStore) -> list[dict[str, list[Any]]]:
+async def at_rest(*stores: Store) -> list[dict[str, list[Any]]]:
     """The contents of stores once none of them writes any more; receipts are kept lazily."""
     async with asyncio.timeout(10):
         while True:

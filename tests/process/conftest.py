@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from tests.harness.cluster import Callers, Processes, callers, cluster
+from tests.harness.callers import Callers, callers
+from tests.harness.cluster import Processes, cluster
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -5,16 +5,8 @@ from pathlib import Path
 
 import pytest
 from tests.harness.agreement import check_effects
-from tests.harness.cluster import (
-    KINDS,
-    PROOF,
-    QUERY,
-    Asked,
-    Callers,
-    callers,
-    cluster,
-    watched,
-)
+from tests.harness.callers import KINDS, PROOF, QUERY, Asked, Callers, callers
+from tests.harness.cluster import cluster, watched
 from tests.harness.shim import Shim
 from tests.harness.verify import examine
 

@@ -12,18 +12,8 @@ from typing import Final, Literal
 
 import pytest
 from tests.harness.agreement import agree
-from tests.harness.cluster import (
-    NOTICE,
-    QUERY,
-    Asked,
-    Callers,
-    Kind,
-    Processes,
-    callers,
-    cluster,
-    eventually,
-    watched,
-)
+from tests.harness.callers import NOTICE, QUERY, Asked, Callers, Kind, callers
+from tests.harness.cluster import Processes, cluster, eventually, watched
 from tests.harness.shim import Shim
 
 When = Literal["before", "after"]

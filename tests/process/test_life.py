@@ -18,15 +18,8 @@ import orjson
 import pytest
 from cryptography import x509
 from prometheus_client.parser import text_string_to_metric_families
-from tests.harness.cluster import (
-    KINDS,
-    PROOF,
-    QUERY,
-    Asked,
-    Callers,
-    Processes,
-    eventually,
-)
+from tests.harness.callers import KINDS, PROOF, QUERY, Asked, Callers
+from tests.harness.cluster import Processes, eventually
 from tests.harness.scale import scaled
 from tests.harness.verify import sizes
 

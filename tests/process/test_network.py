@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 from tests.harness.agreement import agree
-from tests.harness.cluster import KINDS, Processes, callers, cluster
+from tests.harness.callers import KINDS, callers
+from tests.harness.cluster import Processes, cluster
 from tests.harness.network import Network, Weather, lay
 
 SEED = 20261126

@@ -11,7 +11,8 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
-from tests.harness.cluster import KINDS, QUERY, Callers, Processes, query
+from tests.harness.callers import KINDS, QUERY, Callers, query
+from tests.harness.cluster import Processes
 
 from xbgateway.api.socialsecurity.v1 import contribution_pb2 as c
 from xbgateway.client.tokens import TokenMint

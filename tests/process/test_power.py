@@ -12,16 +12,8 @@ from pathlib import Path
 
 import pytest
 from tests.harness.agreement import check_effects
-from tests.harness.cluster import (
-    KINDS,
-    QUERY,
-    Asked,
-    Callers,
-    Processes,
-    callers,
-    cluster,
-    eventually,
-)
+from tests.harness.callers import KINDS, QUERY, Asked, Callers, callers
+from tests.harness.cluster import Processes, cluster, eventually
 from tests.harness.shim import Shim
 from tests.harness.verify import examine, sizes
 
@@ -97,8 +89,9 @@ async def test_what_was_told_survives_power_cuts(tmp_path: Path) -> None:
 async def test_the_power_cut_shows_a_store_that_syncs_less(
     tmp_path: Path, synchronous: str
 ) -> None:
+    # Now and then all was synced a moment before the cut; hardly so three times.
     with pytest.raises((AssertionError, ExceptionGroup)) as found:
-        await _after_power_cuts(tmp_path, synchronous, ("zhuhai",))
+        await _after_power_cuts(tmp_path, synchronous, ("zhuhai",) * 3)
     assert "the peer holds" in _told(found.value)
 
 

@@ -19,15 +19,8 @@ from typing import Literal
 
 import pytest
 from tests.harness.agreement import agree, asked_again
-from tests.harness.cluster import (
-    NOTICE,
-    PROOF,
-    QUERY,
-    Callers,
-    Processes,
-    callers,
-    cluster,
-)
+from tests.harness.callers import NOTICE, PROOF, QUERY, Callers, callers
+from tests.harness.cluster import Processes, cluster
 from tests.harness.network import Network, Weather, lay
 from tests.harness.officers import check_holds, deciding, held_load, with_held
 from tests.harness.scale import scaled

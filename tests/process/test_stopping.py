@@ -7,14 +7,8 @@ from pathlib import Path
 
 import grpc
 import pytest
-from tests.harness.cluster import (
-    NOTICE,
-    QUERY,
-    Callers,
-    Kind,
-    Processes,
-    eventually,
-)
+from tests.harness.callers import NOTICE, QUERY, Callers, Kind
+from tests.harness.cluster import Processes, eventually
 
 from xbgateway.api.exchange.v1 import exchange_pb2, exchange_pb2_grpc
 

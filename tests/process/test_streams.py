@@ -9,7 +9,8 @@ from uuid import uuid4
 
 import pytest
 from tests.harness.agreement import agree
-from tests.harness.cluster import QUERY, Processes, callers, cluster, eventually
+from tests.harness.callers import QUERY, callers
+from tests.harness.cluster import Processes, cluster, eventually
 
 from xbgateway.client import Gateway, GatewayCallError
 from xbgateway.core import segment_folder

@@ -2,6 +2,7 @@
 
 import asyncio
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,7 +22,8 @@ from xbgateway.model.record import (
     MovePending,
     Record,
 )
-from xbgateway.store import LogSpec, SqliteStore
+from xbgateway.store import LogSpec, SqliteStore, Store
+from xbgateway.store.postgres import PostgresStore
 from xbgateway.tlog import (
     Checkpoint,
     Frontier,
@@ -43,10 +45,31 @@ def verifier(origin: str, key: Ed25519PrivateKey) -> NoteVerifier:
     return NoteVerifier(origin, key.public_key().public_bytes_raw(), SignatureType.ED25519)
 
 
-def open_store(path: Path) -> SqliteStore:
+def specs() -> list[LogSpec]:
     own = [LogSpec(o, signer=NoteSigner(o, KEY)) for o in OWN]
-    mirrors = [LogSpec(o, verifier=verifier(o, PEER)) for o in MIRRORS]
-    return SqliteStore(path, [*own, *mirrors], group_wait_s=0)
+    return [*own, *(LogSpec(o, verifier=verifier(o, PEER)) for o in MIRRORS)]
+
+
+def open_store(path: Path) -> SqliteStore:
+    return SqliteStore(path, specs(), group_wait_s=0)
+
+
+# Opens one and the same store, again and again.
+Opener = Callable[[], Store]
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"], name="fresh")
+def _fresh(request: pytest.FixtureRequest) -> Callable[[Path], Opener]:
+    """Makes a new, empty store of one kind."""
+    if request.param == "sqlite":
+        return lambda folder: lambda: open_store(folder / "store.db")
+    server = request.getfixturevalue("postgres")
+
+    def opener(_folder: Path) -> Opener:
+        url = server.fresh()
+        return lambda: PostgresStore(url, specs(), group_wait_s=0)
+
+    return opener
 
 
 @dataclass
@@ -78,7 +101,7 @@ def group(origin: str, model: Model, count: int, *, junk: bool) -> MirrorGroup:
     return MirrorGroup(origin, len(before), items, note, (b"wrap %d" % model.written,))
 
 
-def check(store: SqliteStore, model: Model) -> None:
+def check(store: Store, model: Model) -> None:
     for origin, head in store.heads.items():
         entries = model.of(origin)
         assert store.reader.entries(origin, 0, head.size + 9) == entries
@@ -113,16 +136,18 @@ steps = st.lists(
 )
 
 
-@given(steps)
+@given(plan=steps)
 @settings(max_examples=scaled(12), deadline=None)
-def test_heads_are_the_rows_hashed_again(plan: list[tuple[str, int, int]]) -> None:
-    asyncio.run(_run(plan))
+def test_heads_are_the_rows_hashed_again(
+    fresh: Callable[[Path], Opener], plan: list[tuple[str, int, int]]
+) -> None:
+    asyncio.run(_run(fresh, plan))
 
 
-async def _run(plan: list[tuple[str, int, int]]) -> None:
+async def _run(fresh: Callable[[Path], Opener], plan: list[tuple[str, int, int]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        path, model = Path(folder) / "store.db", Model()
-        store = open_store(path)
+        again, model = fresh(Path(folder)), Model()
+        store = again()
         store.start(lambda _group: None)
         stopped: set[str] = set()
         try:
@@ -131,7 +156,7 @@ async def _run(plan: list[tuple[str, int, int]]) -> None:
                     if which:  # killed: nothing is put down on the way out
                         store._broken = Fatal(Reason.INTERNAL, "killed")
                     await store.stop()
-                    store = open_store(path)
+                    store = again()
                     store.start(lambda _group: None)
                 else:
                     await _step(store, model, what, which, count, stopped)
@@ -143,7 +168,7 @@ async def _run(plan: list[tuple[str, int, int]]) -> None:
 
 
 async def _step(  # noqa: PLR0917 - one plan line
-    store: SqliteStore, model: Model, what: str, which: int, count: int, stopped: set[str]
+    store: Store, model: Model, what: str, which: int, count: int, stopped: set[str]
 ) -> None:
     if what == "append":
         raws = [model.next(junk=False) for _ in range(count)]

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from xbgateway.model.errors import Reason, Refused
-from xbgateway.settings import Settings, check, load_settings
+from xbgateway.settings import Settings, load_settings
+from xbgateway.settings_check import check
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -175,6 +176,28 @@ def test_without_a_file_the_environment_is_enough(
     settings = load_settings(None, folder=tmp_path)
     assert settings.tls.cert == tmp_path / "cert.pem"
     assert settings.tls.key == Path("/absolute/key.pem")
+
+
+def test_a_store_is_a_file_or_a_url_without_a_secret(folder: Path) -> None:
+    file = (folder / "node.toml").read_text()
+    line = next(one for one in file.splitlines() if one.startswith("store ="))
+    url = "postgresql://node@db.example/xb?options=-csearch_path%3Dnode"
+    elsewhere = file.replace(line, 'segments = "state/attachments"')
+    for text, said in (
+        (file.replace(line, ""), "files.store or store.url"),
+        (f"{file}\n[store]\nurl = '{url}'\n", "files.store or store.url"),
+        (f"{file.replace(line, '')}\n[store]\nurl = '{url}'\n", "files.segments"),
+        (f"{elsewhere}\n[store]\nurl = '{url}&password=x'\n", "pgpass"),
+        (f"{elsewhere}\n[store]\nurl = 'postgresql://a:b@db/xb'\n", "pgpass"),
+    ):
+        (folder / "node.toml").write_text(text)
+        with pytest.raises(Refused, match=said):
+            load_settings(folder / "node.toml")
+    (folder / "node.toml").write_text(f"{elsewhere}\n[store]\nurl = '{url}'\n")
+    settings = load_settings(folder / "node.toml")
+    assert (settings.files.store, settings.store.url) == (None, url)
+    assert settings.files.segments == folder / "state/attachments"
+    assert check(settings) == []
 
 
 def test_missing_files_are_named_by_key(folder: Path) -> None:

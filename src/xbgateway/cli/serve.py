@@ -24,7 +24,8 @@ from xbgateway.model.errors import GatewayError, Reason, Refused
 from xbgateway.policy.engine import OPA_VERSION, EmbeddedEngine, OpaCheck
 from xbgateway.policy.revision import load_directory
 from xbgateway.register import Register, build_catalogue, load_register
-from xbgateway.settings import Settings, check, load_settings
+from xbgateway.settings import Settings, load_settings
+from xbgateway.settings_check import check
 
 Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="The node's TOML file.")]
 

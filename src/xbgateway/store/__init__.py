@@ -11,8 +11,9 @@ from .logbook import Logbook
 from .opening import LogSpec
 from .proposals import ProposalRows
 from .segments import SegmentFiles
-from .sqlite import SqliteStore
+from .sqlite_file import SqliteStore
 from .streams import StreamRows
+from .writer import Store
 
 __all__ = [
     "DeliveryRows",
@@ -22,6 +23,7 @@ __all__ = [
     "ProposalRows",
     "SegmentFiles",
     "SqliteStore",
+    "Store",
     "StoreLock",
     "StreamRows",
 ]

@@ -9,8 +9,6 @@ from collections.abc import Iterable
 from typing import Any, cast
 from uuid import UUID
 
-import apsw
-
 from xbgateway.model.delivery import (
     DeliveryCount,
     DeliveryRow,
@@ -23,6 +21,7 @@ from xbgateway.model.origins import parse
 from xbgateway.model.outcome import Position
 from xbgateway.model.record import Stale
 
+from .connection import Connection
 from .reader import Reader
 from .schema import exchange_key
 
@@ -30,7 +29,11 @@ _COLUMNS = (
     "exchange, origin, n, party, service, method, state, at, last, due, until, attempts, most,"
     " unsure, wait_s, lease, reason, answer, remark, version"
 )
-_PUT = f"INSERT OR REPLACE INTO deliveries ({_COLUMNS}) VALUES ({', '.join('?' * 20)})"  # noqa: S608
+_PUT = (
+    f"INSERT INTO deliveries ({_COLUMNS}) VALUES ({', '.join('?' * 20)})"  # noqa: S608
+    " ON CONFLICT (exchange) DO UPDATE SET "
+    + ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS.split(", ")[1:])
+)
 _SELECT = f"SELECT {_COLUMNS} FROM deliveries"  # noqa: S608 - fixed names
 _DROP = "DELETE FROM deliveries WHERE exchange = ?"
 _FORGET = (
@@ -40,7 +43,7 @@ _FORGET = (
 ERASE_REMARK = "UPDATE deliveries SET remark = NULL WHERE exchange = ?"
 
 
-def check(connection: apsw.Connection, effect: PutDelivery | DropDelivery) -> None:
+def check(connection: Connection, effect: PutDelivery | DropDelivery) -> None:
     """Raises ``Stale`` where another version is on record than the one that was read."""
     found = connection.execute(
         "SELECT version FROM deliveries WHERE exchange = ?", (exchange_key(effect.row.exchange),)
@@ -49,9 +52,7 @@ def check(connection: apsw.Connection, effect: PutDelivery | DropDelivery) -> No
         raise Stale
 
 
-def apply(
-    connection: apsw.Connection, effect: PutDelivery | DropDelivery | ForgetDeliveries
-) -> None:
+def apply(connection: Connection, effect: PutDelivery | DropDelivery | ForgetDeliveries) -> None:
     """Write at once: whoever comes next in the same transaction sees it."""
     match effect:
         case PutDelivery(row):
@@ -122,7 +123,7 @@ class DeliveryRows:
     def unheard(self, after: str, limit: int) -> list[DeliveryRow]:
         """What waits and was heard of by no service, by exchange, strictly after a given one."""
         return self._rows(
-            "WHERE exchange > ? AND state = 'waiting' AND NOT unsure ORDER BY exchange LIMIT ?",
+            "WHERE exchange > ? AND state = 'waiting' AND unsure = 0 ORDER BY exchange LIMIT ?",
             *(UUID(after).bytes, limit),
         )
 

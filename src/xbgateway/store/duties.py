@@ -8,11 +8,10 @@ outlive the payload and the facts of their exchange: they name nobody but the of
 from typing import Any
 from uuid import UUID
 
-import apsw
-
 from xbgateway.model.duty import ConfirmDuty, DutyState, KeepDuty, TrackedDuty
 from xbgateway.model.errors import Reason, Refused
 
+from .connection import Connection
 from .reader import Reader
 
 _ONCE = bytes(16)
@@ -23,9 +22,9 @@ _SELECT = (
 # Asked for again, the earlier day counts, and what it was asked by; what is confirmed stays so.
 INSERT = (
     "INSERT INTO duties (id, verb, who, about, paper, rules, party, roles, at, due)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE"
     " SET due = excluded.due, rules = excluded.rules, roles = excluded.roles"
-    " WHERE confirmed_at IS NULL AND excluded.due < due"
+    " WHERE duties.confirmed_at IS NULL AND excluded.due < duties.due"
 )
 _CONFIRM = (
     "UPDATE duties SET confirmed_at = ?, role = ?, officer = ?, note = ?, evidence = ?"
@@ -43,7 +42,7 @@ def row(duty: KeepDuty) -> tuple[Any, ...]:
     )
 
 
-def check(connection: apsw.Connection, confirm: ConfirmDuty) -> None:
+def check(connection: Connection, confirm: ConfirmDuty) -> None:
     """Raises ``Refused``: ``DUTY_UNKNOWN``; ``DUTY_CONFIRMED`` by somebody else, or otherwise."""
     found = connection.execute(
         "SELECT confirmed_at, role, officer, note, evidence FROM duties WHERE id = ?",
@@ -56,7 +55,7 @@ def check(connection: apsw.Connection, confirm: ConfirmDuty) -> None:
         raise Refused(Reason.DUTY_CONFIRMED, "The duty is confirmed already.", at=found[0])
 
 
-def confirm(connection: apsw.Connection, confirm: ConfirmDuty) -> None:
+def confirm(connection: Connection, confirm: ConfirmDuty) -> None:
     """Close the duty; the same word again changes nothing."""
     connection.execute(
         _CONFIRM,
@@ -110,8 +109,8 @@ class DutyRows:
     def counts(self, now: str) -> dict[str, tuple[int, int]]:
         """By verb: how many are open, and how many of these are overdue. Reads one index."""
         rows = self._reader.connection().execute(
-            "SELECT verb, count(*), sum(due < ?) FROM duties WHERE confirmed_at IS NULL"
-            " GROUP BY verb",
+            "SELECT verb, count(*), count(*) FILTER (WHERE due < ?) FROM duties"
+            " WHERE confirmed_at IS NULL GROUP BY verb",
             (now,),
         )
         return {verb: (opened, overdue) for verb, opened, overdue in rows}

@@ -4,8 +4,6 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-import apsw
-
 from xbgateway.model.delivery import DropDelivery, ForgetDeliveries, PutDelivery
 from xbgateway.model.duty import ConfirmDuty, KeepDuty
 from xbgateway.model.outcome import Position
@@ -36,11 +34,12 @@ from xbgateway.model.record import (
 from xbgateway.model.stream import CompleteStream, DropStream, OpenStream, TakeStream
 
 from . import deliveries, duties, proposals, streams, subjects
+from .connection import Connection
 from .logs import Later
 from .schema import INDEX_BITS, exchange_key
 
 
-def check(connection: apsw.Connection, effects: tuple[Effect, ...], revision: str) -> None:
+def check(connection: Connection, effects: tuple[Effect, ...], revision: str) -> None:
     """Everything that may refuse, before anything is written: one refusal harms no neighbour.
 
     Raises ``AlreadyOpen`` for a request id that is taken, ``Stale`` for a decision of another
@@ -53,17 +52,17 @@ def check(connection: apsw.Connection, effects: tuple[Effect, ...], revision: st
             look(connection, effect, revision)
 
 
-def _check_facts(_connection: apsw.Connection, facts: KeepFacts, revision: str) -> None:
+def _check_facts(_connection: Connection, facts: KeepFacts, revision: str) -> None:
     if facts.revision != revision:
         raise Stale
 
 
-def _check_use(_connection: apsw.Connection, use: UseRevision, revision: str) -> None:
+def _check_use(_connection: Connection, use: UseRevision, revision: str) -> None:
     if revision not in (use.previous, use.revision):
         raise Stale
 
 
-def _check_open(connection: apsw.Connection, opened: OpenExchange, _revision: str) -> None:
+def _check_open(connection: Connection, opened: OpenExchange, _revision: str) -> None:
     row = connection.execute(
         "SELECT id, fingerprint FROM exchanges WHERE party = ? AND request_id = ?",
         (opened.party, opened.request_id),
@@ -72,19 +71,19 @@ def _check_open(connection: apsw.Connection, opened: OpenExchange, _revision: st
         raise AlreadyOpen(str(UUID(bytes=row[0])), row[1])
 
 
-def _check_count(connection: apsw.Connection, count: Count, _revision: str) -> None:
+def _check_count(connection: Connection, count: Count, _revision: str) -> None:
     low, high = count.band
     if not low <= counter(connection, count) + count.add <= high:
         raise Stale
 
 
-def _check_subjects(connection: apsw.Connection, count: CountSubjects, _revision: str) -> None:
+def _check_subjects(connection: Connection, count: CountSubjects, _revision: str) -> None:
     of = (count.kind, count.scope)
     if subjects.after(connection, *of, count.since, count.subjects) > count.most:
         raise Stale
 
 
-def _check_hold(connection: apsw.Connection, move: MoveHold, _revision: str) -> None:
+def _check_hold(connection: Connection, move: MoveHold, _revision: str) -> None:
     row = connection.execute(
         "SELECT state FROM holds WHERE leaf = ?", (bytes.fromhex(move.leaf),)
     ).fetchone()
@@ -92,7 +91,7 @@ def _check_hold(connection: apsw.Connection, move: MoveHold, _revision: str) -> 
         raise Stale
 
 
-_CHECKS: dict[type[Any], Callable[[apsw.Connection, Any, str], None]] = {
+_CHECKS: dict[type[Any], Callable[[Connection, Any, str], None]] = {
     KeepFacts: _check_facts,
     UseRevision: _check_use,
     OpenExchange: _check_open,
@@ -108,10 +107,10 @@ _CHECKS: dict[type[Any], Callable[[apsw.Connection, Any, str], None]] = {
 }
 
 
-def counter(connection: apsw.Connection, count: Count) -> int:
+def counter(connection: Connection, count: Count) -> int:
     """The value of a counter before adding."""
     row = connection.execute(
-        "SELECT n FROM counters WHERE kind = ? AND key = ? AND window = ?",
+        'SELECT n FROM counters WHERE kind = ? AND key = ? AND "window" = ?',
         (count.kind, count.key, count.window),
     ).fetchone()
     return int(row[0]) if row else 0
@@ -136,23 +135,29 @@ _INSERTS: dict[type[Any], tuple[str, Callable[[Any], tuple[Any, ...]]]] = {
         lambda e: (exchange_key(e.exchange), e.key, e.at, e.until.evidence, e.until.payload),
     ),
     KeepPart: (
-        "INSERT OR REPLACE INTO parts VALUES (?, ?, ?)",
+        (
+            "INSERT INTO parts VALUES (?, ?, ?)"
+            " ON CONFLICT (exchange, part) DO UPDATE SET sealed = excluded.sealed"
+        ),
         lambda e: (exchange_key(e.exchange), e.part, e.sealed),
     ),
     KeepFacts: (
-        "INSERT OR IGNORE INTO facts VALUES (?, ?, ?)",
+        "INSERT INTO facts VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
         lambda e: (exchange_key(e.exchange), bytes.fromhex(e.digest), e.sealed),
     ),
     KeepStanding: (
-        "INSERT OR IGNORE INTO standings VALUES (?, ?)",
+        "INSERT INTO standings VALUES (?, ?) ON CONFLICT DO NOTHING",
         lambda e: (bytes.fromhex(e.digest), e.sealed),
     ),
     KeepDecision: (
-        "INSERT OR IGNORE INTO decisions VALUES (?, ?, ?, ?)",
+        "INSERT INTO decisions VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
         lambda e: (bytes.fromhex(e.revision), bytes.fromhex(e.input_digest), e.input, e.decision),
     ),
     Count: (
-        "INSERT INTO counters VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n",
+        (
+            'INSERT INTO counters VALUES (?, ?, ?, ?) ON CONFLICT (kind, key, "window")'
+            " DO UPDATE SET n = counters.n + excluded.n"
+        ),
         lambda e: (e.kind, e.key, e.window, e.add),
     ),
     KeepRegister: (
@@ -171,13 +176,11 @@ _INSERTS: dict[type[Any], tuple[str, Callable[[Any], tuple[Any, ...]]]] = {
     ),
     KeepUntil: (
         (
-            "UPDATE exchanges SET evidence_until = max(coalesce(evidence_until, ''), ?),"
-            " payload_until = max(coalesce(payload_until, ?), ?) WHERE id = ?"
+            "UPDATE exchanges SET evidence_until ="
+            " CASE WHEN evidence_until > ?1 THEN evidence_until ELSE ?1 END, payload_until ="
+            " CASE WHEN payload_until > ?2 THEN payload_until ELSE ?2 END WHERE id = ?3"
         ),
-        lambda e: (
-            *(e.until.evidence, e.until.payload, e.until.payload),
-            exchange_key(e.exchange),
-        ),
+        lambda e: (e.until.evidence, e.until.payload, exchange_key(e.exchange)),
     ),
     KeepDuty: (duties.INSERT, duties.row),
     DropPart: (
@@ -236,7 +239,7 @@ LATER = tuple(
 
 
 # What takes more than one statement, or one that others in the transaction have to see.
-_WRITES: dict[type[Any], Callable[[apsw.Connection, Any], None]] = {
+_WRITES: dict[type[Any], Callable[[Connection, Any], None]] = {
     ConfirmDuty: duties.confirm,
     CountSubjects: subjects.add,
     ForgetSubjects: subjects.forget,
@@ -253,7 +256,7 @@ _WRITES: dict[type[Any], Callable[[apsw.Connection, Any], None]] = {
 }
 
 
-def apply(connection: apsw.Connection, later: Later, effect: Effect, logs: dict[str, int]) -> None:
+def apply(connection: Connection, later: Later, effect: Effect, logs: dict[str, int]) -> None:
     """Write one effect, or leave it for ``later``. ``logs`` maps origins to row numbers."""
     match effect:
         case MovePending():

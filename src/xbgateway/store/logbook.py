@@ -10,7 +10,7 @@ from xbgateway.model.origins import parse
 from xbgateway.tlog import Checkpoint, Cosigner, Proof, add_signatures, inclusion_proof
 
 from .logs import LogHead
-from .sqlite import SqliteStore
+from .writer import Store
 
 _TAIL_POLL_S = 0.2
 _PAGE = 256
@@ -40,7 +40,7 @@ class LogSummary:
 class Logbook:
     """The node's logs, read only."""
 
-    def __init__(self, store: SqliteStore, cosigner: Cosigner) -> None:
+    def __init__(self, store: Store, cosigner: Cosigner) -> None:
         self._store = store
         self._cosigner = cosigner
 

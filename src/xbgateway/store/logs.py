@@ -6,15 +6,13 @@ group's own rows are read back and hashed again: no checkpoint is signed over da
 (promise 3).
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import apsw
-
 from xbgateway.model.entry import Entry, decode
 from xbgateway.model.errors import Fatal, Reason, Refused
-from xbgateway.model.record import Append, Group, MirrorGroup, MirrorItem
+from xbgateway.model.record import Append, Group, MirrorGroup
 from xbgateway.tlog import (
     Checkpoint,
     Frontier,
@@ -29,6 +27,7 @@ from xbgateway.tlog import (
     verify_consistency,
 )
 
+from .connection import Connection
 from .schema import INDEX_BITS, exchange_key
 
 INSERT_ENTRY = "INSERT INTO entries VALUES (?, ?, ?)"
@@ -70,9 +69,7 @@ class LogHead:
         return self.row << INDEX_BITS | index
 
 
-def tile_rows(
-    connection: apsw.Connection, head_row: int, level: int, index: int, width: int
-) -> bytes:
+def tile_rows(connection: Connection, head_row: int, level: int, index: int, width: int) -> bytes:
     """Hashes of one tile, full or partial, from stored tiles or recomputed from entries."""
     row = connection.execute(
         "SELECT hashes FROM tiles WHERE log = ? AND level = ? AND n = ?", (head_row, level, index)
@@ -107,7 +104,7 @@ def _tile_root(hashes: bytes) -> bytes:
     return level[0]
 
 
-def restore(connection: apsw.Connection, head_row: int, size: int) -> Frontier:
+def restore(connection: Connection, head_row: int, size: int) -> Frontier:
     """The frontier of a log at ``size`` from its rows; reads O(log n) tiles and the last rows."""
     return Frontier.restore(
         size, lambda level, index, width: tile_rows(connection, head_row, level, index, width)
@@ -161,7 +158,7 @@ class Growth:
         self.note, self.last = group.checkpoint, step.checkpoint
         return [_decoded(item.entry) for item in group.items]
 
-    def write_tiles(self, connection: apsw.Connection) -> None:
+    def write_tiles(self, connection: Connection) -> None:
         """Insert the tiles that this growth completed."""
         for tile in self.tiles:
             connection.execute(
@@ -169,7 +166,7 @@ class Growth:
                 (self.head.row, tile.level, tile.index, tile.hashes, _tile_root(tile.hashes)),
             )
 
-    def reread(self, connection: apsw.Connection) -> list[tuple[Any, ...]]:
+    def reread(self, connection: Connection) -> list[tuple[Any, ...]]:
         """The committed rows as they stand, hashed again (REQ-LOG-10).
 
         ``(entry, declaration, sealed, wrap)`` each; of a mirror the entry alone. Raises
@@ -209,24 +206,7 @@ def signed(head: LogHead, frontier: Frontier) -> bytes:
     return sign_checkpoint(Checkpoint(head.origin, frontier.size, frontier.root()), head.signer)
 
 
-def as_group(head: LogHead, start: int, rows: Sequence[tuple[Any, ...]]) -> Group:
-    """A committed group for the link, from the rows as they stand."""
-    assert head.checkpoint is not None
-    return Group(
-        head.origin,
-        start,
-        tuple(
-            MirrorItem(entry, declaration or b"", sealed or b"")
-            for entry, declaration, sealed, _wrap in rows
-        ),
-        head.checkpoint,
-        tuple(dict.fromkeys(row[3] for row in rows if row[3] is not None)),
-    )
-
-
-def verified_at(
-    connection: apsw.Connection, head: LogHead, whole: Frontier, group: Group
-) -> Frontier:
+def verified_at(connection: Connection, head: LogHead, whole: Frontier, group: Group) -> Frontier:
     """The frontier at the end of a group that was read back, proven to lead to the head.
 
     A checkpoint in the middle of a log is signed too (REQ-LOG-10, REQ-LINK-7): its entries are
@@ -256,7 +236,7 @@ def verified_at(
     return frontier
 
 
-def scrub(connection: apsw.Connection, head: LogHead, tile: int) -> None:
+def scrub(connection: Connection, head: LogHead, tile: int) -> None:
     """Recompute one full level-0 tile from its entries and compare hashes and root with the stored.
 
     The levels above and the checkpoint rest on the root, proofs on the hashes.

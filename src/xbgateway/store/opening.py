@@ -17,6 +17,7 @@ from xbgateway.model.origins import parse
 from xbgateway.tlog import Checkpoint, NoteSigner, NoteVerifier
 from xbgateway.tlog.tiles import TILE_WIDTH
 
+from .connection import Connection
 from .logs import LogHead, restore, scrub, signed
 from .schema import migrate
 
@@ -51,13 +52,14 @@ def connect(path: Path, synchronous: str) -> apsw.Connection:
     return connection
 
 
-def load_heads(connection: apsw.Connection, specs: Sequence[LogSpec]) -> dict[str, LogHead]:
+def load_heads(connection: Connection, specs: Sequence[LogSpec]) -> dict[str, LogHead]:
     """Every log that the store shall have. Raises ``Fatal(STORE_CORRUPT)``."""
     heads = {}
     for spec in specs:
         role = "own" if spec.signer else "mirror"
         connection.execute(
-            "INSERT OR IGNORE INTO logs (origin, role) VALUES (?, ?)", (spec.origin, role)
+            "INSERT INTO logs (origin, role) VALUES (?, ?) ON CONFLICT DO NOTHING",
+            (spec.origin, role),
         )
         row = connection.execute(
             "SELECT id, size, checkpoint, held_size, held, stopped FROM logs WHERE origin = ?",
@@ -78,7 +80,7 @@ def _ends(origin: str) -> tuple[str | None, str | None, str]:
     return parts.writer, parts.reader, parts.lane
 
 
-def _head(connection: apsw.Connection, spec: LogSpec, role: str, row: tuple[Any, ...]) -> LogHead:
+def _head(connection: Connection, spec: LogSpec, role: str, row: tuple[Any, ...]) -> LogHead:
     """Rebuild a head from its rows and hold it against the last checkpoint on record."""
     row_number, size, note, held_size, held, stopped = row
     frontier = restore(connection, row_number, size)

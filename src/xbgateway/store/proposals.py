@@ -3,11 +3,10 @@
 from typing import Any
 from uuid import UUID
 
-import apsw
-
 from xbgateway.model.proposal import DecideProposal, KeepProposal, Proposal, UseRevision
 from xbgateway.model.record import Stale
 
+from .connection import Connection
 from .reader import Reader
 
 _SELECT = (
@@ -15,12 +14,13 @@ _SELECT = (
     " state, decided_by, reason, decided_at FROM proposals"
 )
 _INSERT = (
-    "INSERT OR IGNORE INTO proposals (id, revision, previous, officer, note, at, checked, skipped,"
+    "INSERT INTO proposals (id, revision, previous, officer, note, at, checked, skipped,"
     " state, decided_by, reason, decided_at, files) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT DO NOTHING"
 )
 
 
-def check_decided(connection: apsw.Connection, decide: DecideProposal) -> None:
+def check_decided(connection: Connection, decide: DecideProposal) -> None:
     """Raises ``Stale`` where the proposal is not open."""
     key = UUID(decide.id).bytes
     found = connection.execute("SELECT state FROM proposals WHERE id = ?", (key,)).fetchone()
@@ -28,7 +28,7 @@ def check_decided(connection: apsw.Connection, decide: DecideProposal) -> None:
         raise Stale
 
 
-def keep(connection: apsw.Connection, kept: KeepProposal) -> None:
+def keep(connection: Connection, kept: KeepProposal) -> None:
     """Write a proposal; the same id again changes nothing."""
     one = kept.proposal
     row = (
@@ -39,7 +39,7 @@ def keep(connection: apsw.Connection, kept: KeepProposal) -> None:
     connection.execute(_INSERT, row)
 
 
-def decide(connection: apsw.Connection, said: DecideProposal) -> None:
+def decide(connection: Connection, said: DecideProposal) -> None:
     """Close a proposal."""
     connection.execute(
         "UPDATE proposals SET state = ?, decided_by = ?, reason = ?, decided_at = ? WHERE id = ?",
@@ -47,10 +47,12 @@ def decide(connection: apsw.Connection, said: DecideProposal) -> None:
     )
 
 
-def use(connection: apsw.Connection, used: UseRevision) -> None:
+def use(connection: Connection, used: UseRevision) -> None:
     """Put a revision into use and keep its files."""
     key = bytes.fromhex(used.revision)
-    connection.execute("INSERT OR IGNORE INTO revisions VALUES (?, ?)", (key, used.files))
+    connection.execute(
+        "INSERT INTO revisions VALUES (?, ?) ON CONFLICT DO NOTHING", (key, used.files)
+    )
     connection.execute("INSERT INTO activations (revision, at) VALUES (?, ?)", (key, used.at))
 
 

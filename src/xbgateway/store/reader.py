@@ -23,6 +23,7 @@ from xbgateway.model.record import (
 )
 
 from . import subjects
+from .connection import Connection
 from .logs import tile_rows
 from .register_rows import RegisterRows
 from .schema import INDEX_BITS, exchange_key
@@ -33,21 +34,26 @@ _INDEX_MASK = (1 << INDEX_BITS) - 1
 
 
 class Reader(RegisterRows):
-    """A read-only view of one store file; one connection per thread that asks."""
+    """A read-only view of one store, here a file; one connection per thread that asks."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, place: Path | str) -> None:
+        self._place = place
         self._local = threading.local()
-        self._opened: list[apsw.Connection] = []
+        self._opened: list[Connection] = []
         self._opening = threading.Lock()
         self._logs: dict[str, int] = {}
 
-    def connection(self) -> apsw.Connection:
+    def _connect(self) -> Connection:
+        """One more connection, which cannot write."""
+        connection = apsw.Connection(str(self._place), flags=apsw.SQLITE_OPEN_READONLY)
+        connection.set_busy_timeout(5000)
+        return connection
+
+    def connection(self) -> Connection:
         """The read-only connection of the calling thread."""
-        connection: apsw.Connection | None = getattr(self._local, "connection", None)
+        connection: Connection | None = getattr(self._local, "connection", None)
         if connection is None:
-            connection = apsw.Connection(str(self._path), flags=apsw.SQLITE_OPEN_READONLY)
-            connection.set_busy_timeout(5000)
+            connection = self._connect()
             with self._opening:
                 self._opened.append(connection)
             self._local.connection = connection
@@ -231,7 +237,7 @@ class Reader(RegisterRows):
     def open_exchanges(self) -> list[str]:
         """Exchanges of this node's callers that still keep something for re-sending."""
         rows = self.connection().execute(
-            "SELECT DISTINCT exchange FROM beside WHERE exchange NOT NULL"
+            "SELECT DISTINCT exchange FROM beside WHERE exchange IS NOT NULL"
         )
         return [str(UUID(bytes=i)) for (i,) in rows]
 
@@ -240,7 +246,7 @@ class Reader(RegisterRows):
         rows = self.connection().execute(
             "SELECT b.exchange, x.party, l.origin, length(b.declaration) + length(b.sealed)"
             " FROM beside b JOIN exchanges x ON x.id = b.exchange JOIN logs l ON l.id = b.pos >> ?"
-            " WHERE x.party NOT NULL AND l.role = 'own'",
+            " WHERE x.party IS NOT NULL AND l.role = 'own'",
             (INDEX_BITS,),
         )
         return [(str(UUID(bytes=i)), party, origin, size) for i, party, origin, size in rows]
@@ -335,7 +341,7 @@ class Reader(RegisterRows):
     def counter(self, kind: str, key: bytes, window: str) -> int:
         """A counter's value; 0 where nothing was counted."""
         found = self._rows(
-            "SELECT n FROM counters WHERE kind = ? AND key = ? AND window = ?", kind, key, window
+            'SELECT n FROM counters WHERE kind = ? AND key = ? AND "window" = ?', kind, key, window
         )
         return int(found[0][0]) if found else 0  # type: ignore[call-overload]
 

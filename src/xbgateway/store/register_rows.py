@@ -4,9 +4,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
-import apsw
-
 from xbgateway.model.record import KeepChange
+
+from .connection import Connection
 
 _CHANGE = "version, at, node, kind, id, event, change, officer, request, refused"
 
@@ -15,7 +15,7 @@ class RegisterRows(ABC):
     """The part of :class:`Reader` that asks about registers."""
 
     @abstractmethod
-    def connection(self) -> apsw.Connection:
+    def connection(self) -> Connection:
         """The read-only connection of the calling thread."""
 
     @abstractmethod
@@ -43,8 +43,10 @@ class RegisterRows(ABC):
     ) -> list[tuple[int, KeepChange]]:
         """Changes with their numbers, newest first: of one record, one kind, or of all."""
         rows = self.connection().execute(
-            f"SELECT n, {_CHANGE} FROM register_changes WHERE (?1 IS NULL OR kind = ?1)"  # noqa: S608 - our columns
-            " AND (?2 IS NULL OR id = ?2) AND (?3 IS NULL OR n < ?3) ORDER BY n DESC LIMIT ?4",
+            f"SELECT n, {_CHANGE} FROM register_changes"  # noqa: S608 - our columns
+            " WHERE (CAST(?1 AS TEXT) IS NULL OR kind = ?1)"
+            " AND (CAST(?2 AS TEXT) IS NULL OR id = ?2)"
+            " AND (CAST(?3 AS BIGINT) IS NULL OR n < ?3) ORDER BY n DESC LIMIT ?4",
             (kind, record_id, before, limit),
         )
         return [(row[0], KeepChange(*row[1:])) for row in rows]

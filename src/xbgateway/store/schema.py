@@ -95,8 +95,8 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (revision, input_digest)
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE counters (
-        kind TEXT NOT NULL, key BLOB NOT NULL, window TEXT NOT NULL, n INTEGER NOT NULL,
-        PRIMARY KEY (kind, key, window)
+        kind TEXT NOT NULL, key BLOB NOT NULL, "window" TEXT NOT NULL, n INTEGER NOT NULL,
+        PRIMARY KEY (kind, key, "window")
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE revisions (id BLOB PRIMARY KEY, files BLOB NOT NULL) STRICT, WITHOUT ROWID;
     CREATE TABLE registers (

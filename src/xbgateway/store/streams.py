@@ -3,8 +3,6 @@
 from typing import Any
 from uuid import UUID
 
-import apsw
-
 from xbgateway.model.errors import Reason, Refused, Unavailable
 from xbgateway.model.stream import (
     CompleteStream,
@@ -15,15 +13,19 @@ from xbgateway.model.stream import (
     TakeStream,
 )
 
+from .connection import Connection
 from .reader import Reader
 from .schema import exchange_key
 
 _COLUMNS = "id, party, size_bytes, at, until, key, exchange, root, segments"
 _SELECT = f"SELECT {_COLUMNS} FROM streams"  # noqa: S608 - fixed names
-_INSERT = f"INSERT OR IGNORE INTO streams ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+_INSERT = (
+    f"INSERT INTO streams ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - as above
+    " ON CONFLICT (id) DO NOTHING"
+)
 
 
-def check_open(connection: apsw.Connection, opened: OpenStream) -> None:
+def check_open(connection: Connection, opened: OpenStream) -> None:
     """Raises ``Unavailable(STREAM_ROOM)`` where the party has too much waiting with this one."""
     one = opened.row
     if connection.execute("SELECT 1 FROM streams WHERE id = ?", (UUID(one.id).bytes,)).fetchone():
@@ -39,7 +41,7 @@ def check_open(connection: apsw.Connection, opened: OpenStream) -> None:
         )
 
 
-def check_take(connection: apsw.Connection, take: TakeStream) -> None:
+def check_take(connection: Connection, take: TakeStream) -> None:
     """Raises ``Refused`` where another exchange has the upload, or where it is gone."""
     sql = "SELECT exchange FROM streams WHERE id = ?"
     found = connection.execute(sql, (UUID(take.id).bytes,)).fetchone()
@@ -49,7 +51,7 @@ def check_take(connection: apsw.Connection, take: TakeStream) -> None:
         raise Refused(Reason.STREAM_TAKEN, "another exchange took this attachment along")
 
 
-def apply(connection: apsw.Connection, effect: Any) -> None:
+def apply(connection: Connection, effect: Any) -> None:
     """Write one effect."""
     match effect:
         case OpenStream(row):

@@ -8,10 +8,11 @@ thirty days; no period has rows of its own. The numbers by day are kept by the t
 
 from collections.abc import Iterable
 
-import apsw
 import orjson
 
 from xbgateway.model.record import CountSubjects, ForgetSubjects
+
+from .connection import Connection
 
 _AFTER = (
     "SELECT (SELECT coalesce(sum(n), 0) FROM subject_days"
@@ -21,7 +22,8 @@ _AFTER = (
 )
 _ADD = (
     "INSERT INTO subjects SELECT ?1, ?2, unhex(value), ?3 FROM json_each(?4) WHERE true"
-    " ON CONFLICT DO UPDATE SET day = excluded.day WHERE day < excluded.day"
+    " ON CONFLICT (kind, scope, subject) DO UPDATE SET day = excluded.day"
+    " WHERE subjects.day < excluded.day"
 )
 _FORGET = (
     "DELETE FROM subjects WHERE (kind, scope, subject) IN"
@@ -30,7 +32,7 @@ _FORGET = (
 
 
 def after(
-    connection: apsw.Connection, kind: str, scope: bytes, since: str, subjects: Iterable[bytes]
+    connection: Connection, kind: str, scope: bytes, since: str, subjects: Iterable[bytes]
 ) -> int:
     """Distinct subjects of a set since a day, together with ``subjects`` (distinct)."""
     found = connection.execute(_AFTER, (kind, scope, since, _listed(subjects))).fetchone()
@@ -38,19 +40,19 @@ def after(
     return int(found[0])
 
 
-def add(connection: apsw.Connection, effect: CountSubjects) -> None:
+def add(connection: Connection, effect: CountSubjects) -> None:
     """Count subjects on their day; one that is counted on a later day stays there."""
     if effect.subjects:
         values = (effect.kind, effect.scope, effect.day, _listed(effect.subjects))
         connection.execute(_ADD, values)
 
 
-def forget(connection: apsw.Connection, effect: ForgetSubjects) -> None:
+def forget(connection: Connection, effect: ForgetSubjects) -> None:
     """Take away some of the subjects that were last counted too long ago to matter."""
     connection.execute(_FORGET, (effect.kind, effect.before, effect.most))
 
 
-def due(connection: apsw.Connection, kind: str, before: str) -> bool:
+def due(connection: Connection, kind: str, before: str) -> bool:
     """Whether a kind has subjects that were last counted before a day."""
     sql = "SELECT 1 FROM subject_days WHERE kind = ? AND day < ? LIMIT 1"
     return connection.execute(sql, (kind, before)).fetchone() is not None

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Protocol
 
-import apsw
-
 from xbgateway.model.entry import (
     Accepted,
     Anchor,
@@ -28,6 +26,7 @@ from xbgateway.model.proposal import UseRevision
 from xbgateway.model.record import KeepChange, KeepRegister, MirrorGroup, Pending, Record, Stale
 
 from . import effects
+from .connection import Connection
 from .logs import INSERT_BESIDE, INSERT_ENTRY, Growth, LogHead
 from .schema import INDEX_BITS, exchange_key
 
@@ -43,7 +42,7 @@ class Transaction:
 
     def __init__(
         self,
-        connection: apsw.Connection,
+        connection: Connection,
         heads: Mapping[str, LogHead],
         register_version: str,
         revision: str,
@@ -100,7 +99,8 @@ class Transaction:
                 # Its checkpoint is signed after the commit; until it is on record itself this
                 # root says what the next start may sign.
                 self.connection.execute(
-                    "INSERT OR REPLACE INTO roots VALUES (?, ?, ?)",
+                    "INSERT INTO roots VALUES (?, ?, ?)"
+                    " ON CONFLICT (log) DO UPDATE SET size = excluded.size, root = excluded.root",
                     (growth.head.row, growth.frontier.size, growth.frontier.root()),
                 )
 

@@ -24,7 +24,7 @@ async def test_nothing_is_signed_or_handed_out_while_the_commit_hangs(
         signed.append(frontier.size)
         return sign(head, frontier)
 
-    monkeypatch.setattr("xbgateway.store.sqlite.signed", signing)
+    monkeypatch.setattr("xbgateway.store.writer.signed", signing)
     store.start(grown.append)
     committing, go_on = threading.Event(), threading.Event()
 
@@ -78,7 +78,7 @@ async def test_rows_are_read_back_between_commit_and_signature(
         order.append("read back")
         return reread(growth, connection)
 
-    monkeypatch.setattr("xbgateway.store.sqlite.signed", signing)
+    monkeypatch.setattr("xbgateway.store.writer.signed", signing)
     monkeypatch.setattr(logs.Growth, "reread", reading)
     store.start(lambda _group: order.append("handed out"))
 

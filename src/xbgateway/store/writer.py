@@ -1,4 +1,4 @@
-"""SQLite behind the rooms' ports: one writer with group commit.
+"""The store behind the rooms' ports: one writer with group commit.
 
 A group is what queued while the previous flush ran; under load the writer waits a moment more
 (``pace.py``), because small groups waste the gain. One transaction, one fsync, one signature per
@@ -12,24 +12,22 @@ that took a fifth of a node's processor time.
 """
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
-
-import apsw
+from typing import Any, ClassVar
 
 from xbgateway.model.errors import Fatal, GatewayError, Reason, Unavailable
 from xbgateway.model.limits import GROUP_BYTES_MAX, GROUP_ENTRIES_MAX
 from xbgateway.model.outcome import Position
-from xbgateway.model.record import AlreadyOpen, Group, MirrorGroup, Record, Stale
+from xbgateway.model.record import Group, MirrorGroup, Record
 
-from .lock import StoreLock
-from .logs import as_group, scrub, signed
-from .opening import LogSpec, connect, load_heads
+from .batch import Committed, Done, StoreCounts, Waiting, group_of, result_of
+from .connection import Connection
+from .logs import Growth, scrub, signed
+from .opening import LogSpec, load_heads
 from .pace import company_s
 from .reader import Reader
 from .tails import Tails
@@ -44,72 +42,46 @@ from .transaction import (
     Transaction,
 )
 
-# SQLite before 3.51.3 can corrupt a WAL when two connections reset it at once.
-_SQLITE_MIN = 3_051_003
 # An idle log's cosignature is not worth an fsync of its own; it rides with the next group.
 _LAZY_S = 0.2
 
 
-@dataclass(slots=True)
-class StoreCounts:
-    """What the writer did, for metrics and benchmarks."""
+_AGAIN = "the store is to be read again"
 
-    groups: int = 0
-    records: int = 0
-    entries: int = 0
-    mirrored: int = 0
-    fsyncs: int = 0
+# Each log that grew, with its rows as they stand after the commit.
+Read = list[tuple[Growth, list[tuple[Any, ...]]]]
 
 
-@dataclass(slots=True)
-class _Waiting:
-    operation: Operation
-    future: asyncio.Future[Any]
-    appends: int
-    size: int
+class Store(ABC):
+    """The store of one node, of either kind. Open it, then ``start`` it on the event loop."""
 
-
-@dataclass(slots=True)
-class _Done:
-    waiting: _Waiting
-    result: Any
-
-
-@dataclass(slots=True)
-class _Committed:
-    done: list[_Done]
-    groups: list[Group] = field(default_factory=list)
-
-
-class SqliteStore:
-    """The embedded store of one node. ``open`` it, then ``start`` it on the event loop."""
+    # What its engine raises where it cannot write.
+    errors: ClassVar[tuple[type[Exception], ...]]
+    # Seconds after which a writer with nothing to write looks whether it still could: where what
+    # it writes to can be gone, or another's, without a word.
+    idle_s: ClassVar[float | None] = None
 
     def __init__(
         self,
-        path: Path,
+        connection: Connection,
+        reader: Reader,
         specs: Sequence[LogSpec],
         *,
-        group_wait_s: float = 0.001,
-        synchronous: str = "FULL",
+        group_wait_s: float,
     ) -> None:
-        if apsw.SQLITE_VERSION_NUMBER < _SQLITE_MIN:
-            raise Fatal(Reason.STORE_VERSION, f"SQLite {apsw.sqlite_lib_version()} is too old")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.path = path
-        self._lock = StoreLock(path)
         self._group_wait_s = group_wait_s
-        self._connection = _opened(path, synchronous, self._lock)
-        self.reader = Reader(path)
+        self._connection = connection
+        self.reader = reader
         self.counts = StoreCounts()
         try:
             self.heads = load_heads(self._connection, specs)
         except BaseException:
             self._connection.close()
-            self._lock.release()
+            self._release()
             raise
         # Named by whoever layers base document and changes, and loads the policies.
         self.register_version = self.revision = ""
-        self._queue: deque[_Waiting] = deque()
+        self._queue: deque[Waiting] = deque()
         self._lazy: dict[str, HeldOperation] = {}
         self._wake = asyncio.Event()
         self._writing = False
@@ -120,6 +92,24 @@ class SqliteStore:
         self._on_mirrored: Callable[[Mirrored], None] = lambda _mirrored: None
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="store-commit")
         self._writer: asyncio.Task[None] | None = None
+
+    # ---- what differs between the kinds ------------------------------------------------------
+
+    @abstractmethod
+    def _begin(self) -> None:
+        """Begin a transaction. Raises ``Fatal(STORE_LOCKED)`` where another writer took over."""
+
+    @abstractmethod
+    def _may_pass(self, error: Exception) -> bool:
+        """Whether the same may work later, and nothing of it stands."""
+
+    @abstractmethod
+    def _read_again(self, error: Exception) -> bool:
+        """Whether nobody knows what stands, so that only a restart can tell."""
+
+    @abstractmethod
+    def _release(self) -> None:
+        """Let another process write, where closing the connection alone does not."""
 
     # ---- opening ---------------------------------------------------------------------------
 
@@ -147,15 +137,18 @@ class SqliteStore:
     def close(self) -> None:
         """Close files and free the lock; for a store that was never started, all of stopping."""
         if self._broken is None:
-            for head in self.heads.values():
-                self._connection.execute(
-                    "UPDATE logs SET checkpoint = ? WHERE id = ? AND role = 'own'",
-                    (head.checkpoint, head.row),
-                )
+            self._put_down()
             self.reader.close()  # so that ours is the last one, and everything is in one file
         self._disk.shutdown()
         self._connection.close()
-        self._lock.release()
+        self._release()
+
+    def _put_down(self) -> None:
+        for head in self.heads.values():
+            self._connection.execute(
+                "UPDATE logs SET checkpoint = ? WHERE id = ? AND role = 'own'",
+                (head.checkpoint, head.row),
+            )
 
     # ---- asking ----------------------------------------------------------------------------
 
@@ -243,7 +236,7 @@ class SqliteStore:
         if self._stopping:
             raise Unavailable(Reason.DRAINING, "the node is stopping")
         future = asyncio.get_running_loop().create_future()
-        self._queue.append(_Waiting(operation, future, appends, size))
+        self._queue.append(Waiting(operation, future, appends, size))
         self._wake.set()
         return await future
 
@@ -254,7 +247,7 @@ class SqliteStore:
         while not self._stopping or self._queue or self._lazy:
             await self._wanted(wait_s)
             batch, lazy = self._take()
-            if not batch and not lazy:
+            if not (batch or lazy or self.idle_s):
                 continue
             began, self._writing = loop.time(), True
             self._deliver(await self._write(batch, lazy))
@@ -263,11 +256,14 @@ class SqliteStore:
             wait_s = company_s(entries, loop.time() - began, self._group_wait_s)
 
     async def _wanted(self, wait_s: float) -> None:
-        """Until there is something to write, and a moment more for company under load."""
+        """Until there is something to write, and a moment more for company under load.
+
+        Or until it was idle for long enough to see, by writing nothing, whether it still could.
+        """
         self._wake.clear()
         while not self._queue and not self._stopping:
             with suppress(TimeoutError):
-                async with asyncio.timeout(_LAZY_S if self._lazy else None):
+                async with asyncio.timeout(_LAZY_S if self._lazy else self.idle_s):
                     await self._wake.wait()
                 self._wake.clear()
                 continue
@@ -275,8 +271,8 @@ class SqliteStore:
         if wait_s and not self._stopping:
             await asyncio.sleep(wait_s)
 
-    def _take(self) -> tuple[list[_Waiting], list[HeldOperation]]:
-        batch: list[_Waiting] = []
+    def _take(self) -> tuple[list[Waiting], list[HeldOperation]]:
+        batch: list[Waiting] = []
         entries = size = 0
         while self._queue:
             first = self._queue[0]
@@ -289,65 +285,88 @@ class SqliteStore:
         self._lazy.clear()
         return batch, lazy
 
-    async def _write(self, batch: list[_Waiting], lazy: list[HeldOperation]) -> _Committed:
+    async def _write(self, batch: list[Waiting], lazy: list[HeldOperation]) -> Committed:
         """One transaction; on a storage error everybody waiting gets it and nothing is swapped."""
         if self._broken is not None:
-            return _Committed([_Done(w, self._broken) for w in batch])
+            return Committed([Done(w, self._broken) for w in batch])
         tx = Transaction(self._connection, self.heads, self.register_version, self.revision)
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            done = [_Done(waiting, _result(waiting.operation, tx)) for waiting in batch]
-            for held in lazy:
-                held.apply(tx)
-            tx.finish()
-            await asyncio.get_running_loop().run_in_executor(self._disk, self._commit)
-        except (apsw.Error, OSError) as error:
-            return _Committed([_Done(w, self._failed(error)) for w in batch])
+            done, read = await self._transact(tx, batch, lazy)
+        except self.errors as error:
+            failed = self._failed(error)
+            return Committed([Done(w, failed) for w in batch])
+        except GatewayError as broken:
+            self._roll_back()
+            self._broken = broken
+            return Committed([Done(w, broken) for w in batch])
         except Exception as error:  # noqa: BLE001 - a fault of ours must not take the neighbours along silently
             self._failed(error)
             self._broken = Fatal(Reason.INTERNAL, f"the writer failed: {error!r}")
-            return _Committed([_Done(w, self._broken) for w in batch])
+            return Committed([Done(w, self._broken) for w in batch])
         self.register_version, self.revision = tx.register_version, tx.revision
-        try:
-            groups = self._publish(tx)
-        except Fatal as fatal:
-            self._broken = fatal
-            return _Committed([_Done(w, fatal) for w in batch])
-        self._count(batch, tx)
-        return _Committed(done, groups)
+        groups = self._publish(read)
+        if batch or lazy:
+            self._count(batch, tx)
+        return Committed(done, groups)
+
+    async def _transact(
+        self, tx: Transaction, batch: list[Waiting], lazy: list[HeldOperation]
+    ) -> tuple[list[Done], Read]:
+        """Everything up to the commit, and its rows read back; only the commit is the thread's."""
+        done = self._apply(tx, batch, lazy)
+        await asyncio.get_running_loop().run_in_executor(self._disk, self._commit)
+        return done, self._read_back(tx)
+
+    def _apply(
+        self, tx: Transaction, batch: list[Waiting], lazy: list[HeldOperation]
+    ) -> list[Done]:
+        self._begin()
+        done = [Done(waiting, result_of(waiting.operation, tx)) for waiting in batch]
+        for held in lazy:
+            held.apply(tx)
+        tx.finish()
+        return done
 
     def _commit(self) -> None:
         self._connection.execute("COMMIT")
 
-    def _failed(self, error: Exception) -> GatewayError:
+    def _read_back(self, tx: Transaction) -> Read:
+        """After the commit: what stands, before any of it is signed."""
+        try:
+            return [(g, g.reread(self._connection)) for g in tx.growths.values() if g.leaves]
+        except self.errors as error:
+            raise Unavailable(Reason.STORE_UNAVAILABLE, f"{_AGAIN}: {error}") from error
+
+    def _roll_back(self) -> None:
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
-        if isinstance(error, apsw.FullError | apsw.ReadOnlyError | apsw.BusyError):
+
+    def _failed(self, error: Exception) -> GatewayError:
+        with suppress(*self.errors):  # a connection that is lost is rolled back by its other end
+            self._roll_back()
+        if self._may_pass(error):
             return Unavailable(Reason.STORE_UNAVAILABLE, f"the store cannot write now: {error}")
         # After a failed sync nobody knows what is on disk: only a restart reads it back. What was
         # asked for may then stand, so whoever asked has to ask again.
         self._broken = (
-            Unavailable(Reason.STORE_UNAVAILABLE, f"the store is to be read again: {error}")
-            if isinstance(error, apsw.IOError | OSError)
+            Unavailable(Reason.STORE_UNAVAILABLE, f"{_AGAIN}: {error}")
+            if self._read_again(error)
             else Fatal(Reason.STORE_CORRUPT, f"the store failed: {error}")
         )
         return self._broken
 
-    def _publish(self, tx: Transaction) -> list[Group]:
-        """After the commit: read back, swap the heads, sign."""
+    def _publish(self, read: Read) -> list[Group]:
+        """After reading back: swap the heads, sign."""
         groups = []
-        for growth in tx.growths.values():
-            if not growth.leaves:
-                continue
-            rows = growth.reread(self._connection)
+        for growth, rows in read:
             growth.swap()
             head = growth.head
             if head.signer is not None:
                 head.checkpoint = signed(head, head.frontier)
-                groups.append(as_group(head, growth.start, rows))
+                groups.append(group_of(head, growth.start, rows))
         return groups
 
-    def _count(self, batch: list[_Waiting], tx: Transaction) -> None:
+    def _count(self, batch: list[Waiting], tx: Transaction) -> None:
         self.counts.groups += 1
         self.counts.fsyncs += 1
         self.counts.records += len(batch)
@@ -357,7 +376,7 @@ class SqliteStore:
             else:
                 self.counts.mirrored += len(growth.leaves)
 
-    def _deliver(self, committed: _Committed) -> None:
+    def _deliver(self, committed: Committed) -> None:
         """Tell everybody, the link first so that entries are on their way."""
         for group in committed.groups:
             self._tails.append(group)
@@ -371,19 +390,3 @@ class SqliteStore:
                 done.waiting.future.set_exception(done.result)
             else:
                 done.waiting.future.set_result(done.result)
-
-
-def _opened(path: Path, synchronous: str, lock: StoreLock) -> apsw.Connection:
-    try:
-        return connect(path, synchronous)
-    except Fatal:
-        lock.release()
-        raise
-
-
-def _result(operation: Operation, tx: Transaction) -> Any:
-    """An operation's result, or the refusal it raised before writing anything."""
-    try:
-        return operation.apply(tx)
-    except (AlreadyOpen, Stale, GatewayError) as refusal:
-        return refusal
