@@ -20,7 +20,9 @@ from xbgateway.store import LogSpec, SqliteStore
 from xbgateway.tlog import (
     Checkpoint,
     Frontier,
+    Keys,
     NoteSigner,
+    Turn,
     extend_mirror,
     leaf_hash,
     sign_checkpoint,
@@ -77,13 +79,14 @@ async def mirror(store: SqliteStore, groups: list[Group]) -> float:
 async def measure(at: Path, count: int, concurrency: int) -> Figures:
     """Rates of one fresh pair of stores."""
     signer = NoteSigner(ORIGIN, Ed25519PrivateKey.generate())
+    first = Turn(0, signer.verifier.public_key, bytes(32))
     groups: list[Group] = []
-    own = SqliteStore(at / "own.db", [LogSpec(ORIGIN, signer=signer)])
+    own = SqliteStore(at / "own.db", [LogSpec(ORIGIN, first, Keys(signer))])
     own.start(groups.append)
     rate = await append(own, _appends(count), concurrency)
     counts = own.counts
     await own.stop()
-    other = SqliteStore(at / "mirror.db", [LogSpec(ORIGIN, verifier=signer.verifier)])
+    other = SqliteStore(at / "mirror.db", [LogSpec(ORIGIN, first)])
     other.start(lambda _group: None)
     mirrored = await mirror(other, groups)
     assert other.size(ORIGIN) == count

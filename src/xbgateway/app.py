@@ -11,13 +11,14 @@ import gc
 import signal
 import sys
 from collections.abc import Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import structlog
 import uvloop
 
-from xbgateway.core import Core, NodeKeys, Place, compose
+from xbgateway.core import Core, Place, compose
 from xbgateway.exchange import Mirrored
 from xbgateway.identity import CertificateFiles, TokenVerifier, TrustStore
 from xbgateway.link import Backends, LinkPeers, Mirrors, PeerChannels, Segments, Writers
@@ -27,6 +28,7 @@ from xbgateway.link.writer import Outlet
 from xbgateway.model.clock import SystemClock
 from xbgateway.model.errors import GatewayError, Reason, Refused, Unavailable
 from xbgateway.model.limits import DEADLINE_S_MAX
+from xbgateway.node_keys import NodeKeys
 from xbgateway.observe import Exposition, Metrics, configure_logging
 from xbgateway.policy.engine.chosen import engine_of
 from xbgateway.policy.revision import load_directory
@@ -82,7 +84,7 @@ class Node:
         self.mirrors = Mirrors(
             self.core.store,
             {o: self.core.topology.peer_of(o) for o in self.core.topology.mirrored()},
-            self.core.keys.cosigner,
+            self.core.signing.cosigner,
             self.identities.node,
         )
         self.segments = peers.segments = Segments(
@@ -272,7 +274,7 @@ def _peer_targets(register: Register, node: str) -> dict[str, Target]:
 def _outlets(core: Core) -> list[Outlet]:
     peers = _peer_targets(core.register, core.node)
     return [
-        Outlet(origin, peer, peers[peer], core.cosigner_of(peer))
+        Outlet(origin, peer, peers[peer], partial(core.signing.cosigned_by, peer))
         for origin in core.topology.own()
         if origin != core.topology.home and (peer := origin.split("/")[2])
     ]

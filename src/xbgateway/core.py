@@ -7,7 +7,7 @@ memory and an evil peer around two of them. Nothing here listens or dials.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -49,12 +49,11 @@ from xbgateway.exchange import (
     Uploads,
 )
 from xbgateway.exchange.ports import Meter, NoMeter, Peers, Services
-from xbgateway.identity import load_ed25519, load_rest_key, load_seal_seed
 from xbgateway.model.clock import Clock, SystemClock, instant, parse_instant
 from xbgateway.model.entry import decode
 from xbgateway.model.errors import Fatal, Reason
-from xbgateway.model.limits import SEALING_RETIRED_S
 from xbgateway.model.quota import Quota
+from xbgateway.node_keys import NodeKeys, Signing, specs
 from xbgateway.policy.active import Active
 from xbgateway.policy.engine import Engine, Snapshot
 from xbgateway.policy.memo import Memo
@@ -65,7 +64,7 @@ from xbgateway.register import Catalogue, Register, build_catalogue
 from xbgateway.register.changes import Change, layered
 from xbgateway.register.current import Current
 from xbgateway.register.life import Terms
-from xbgateway.seal import RestKey, SealingKey, SealingKeyRing, keyed_hash
+from xbgateway.seal import RestKey
 from xbgateway.store import (
     DeliveryRows,
     DutyRows,
@@ -77,56 +76,9 @@ from xbgateway.store import (
     Store,
     StreamRows,
 )
-from xbgateway.tlog import Cosigner, NoteSigner, NoteVerifier, SignatureType
 
 _log = structlog.get_logger("register")
 _policy_log = structlog.get_logger("policy")
-
-
-@dataclass(frozen=True, slots=True)
-class NodeKeys:
-    """A node's private keys, apart from its transport key."""
-
-    log: NoteSigner  # named anew for each origin
-    cosigner: Cosigner
-    ring: SealingKeyRing
-    rest: RestKey
-    counting: bytes
-
-    @classmethod
-    def load(cls, folder: Path, trust_domain: str, node: str, *, dev: bool = False) -> "NodeKeys":
-        """Read the keys of a folder.
-
-        ``seal.key`` is the sealing key in use; ``seal-<time>.key`` are retired ones that still
-        open what was sealed for them (``xbgateway keys rotate-sealing`` renames, operators delete).
-        """
-        log = load_ed25519(folder / "log.key", dev=dev)
-        cosign = load_ed25519(folder / "cosign.key", dev=dev)
-        rest = load_rest_key(folder / "rest.key", dev=dev)
-        retired = sorted(folder.glob("seal-*.key"))
-        keys = [load_seal_seed(path, dev=dev) for path in (*retired, folder / "seal.key")]
-        return cls(
-            log=NoteSigner(f"{trust_domain}/{node}", log),
-            cosigner=Cosigner(cosigner_name(trust_domain, node), cosign),
-            ring=SealingKeyRing(SealingKey.from_seed(seed) for seed in keys),
-            rest=RestKey(rest),
-            counting=keyed_hash(rest, b"xbg/v1/counting"),
-        )
-
-    def refresh(self, folder: Path, now: datetime, *, dev: bool = False) -> bool:
-        """Take up a newer sealing key from the folder; the older one only opens from now on."""
-        key = SealingKey.from_seed(load_seal_seed(folder / "seal.key", dev=dev))
-        older = self.ring.newest
-        if key.key_id == older.key_id:
-            return False
-        self.ring.add(key)
-        self.ring.retire(older.key_id, now.timestamp() + SEALING_RETIRED_S)
-        return True
-
-
-def cosigner_name(trust_domain: str, node: str) -> str:
-    """The name under which a node cosigns its peers' logs."""
-    return f"{trust_domain}/{node}/mirror"
 
 
 @dataclass(slots=True)
@@ -150,6 +102,7 @@ class Core:
     inbox: Inbox
     attention: Attention
     attachments: Attachments
+    signing: Signing
 
     @property
     def register(self) -> Register:
@@ -175,7 +128,7 @@ class Core:
         ends = (
             self.store.reader.entries(head.origin, head.size - 1, head.size)
             for head in self.store.heads.values()
-            if head.signer is not None and head.size
+            if head.own and head.size
         )
         newest = max((decode(entry).at for (entry,) in ends), default="")
         if newest and not corrected:
@@ -188,15 +141,7 @@ class Core:
         await self.revisions.start()
         document = self.base.document.model_dump_json(by_alias=True).encode()
         await self.gateway.recover((self.base.version, document), self.register.version)
-
-    def cosigner_of(self, node: str) -> NoteVerifier:
-        """The key with which a peer cosigns our logs."""
-        entry = self.register.node(node)
-        return NoteVerifier(
-            cosigner_name(entry.trust_domain, node),
-            bytes.fromhex(entry.cosign_key),
-            SignatureType.COSIGNATURE_V1,
-        )
+        await self.signing.announce()
 
 
 def in_use(folder: Revision, active: tuple[str, bytes, str] | None) -> Revision:
@@ -222,15 +167,6 @@ def topology_of(register: Register, node: str, lanes: int) -> Topology:
         peers={n.id: n.trust_domain for n in register.nodes if n.id != node},
         lanes=lanes,
     )
-
-
-def specs(register: Register, topology: Topology, keys: NodeKeys) -> list[LogSpec]:
-    """The logs that this node's store has: own ones with a signer, mirrors with a verifier."""
-    found = [LogSpec(origin, signer=keys.log.named(origin)) for origin in topology.own()]
-    for origin in topology.mirrored():
-        key = bytes.fromhex(register.node(topology.peer_of(origin)).log_key)
-        found.append(LogSpec(origin, verifier=NoteVerifier(origin, key, SignatureType.ED25519)))
-    return found
 
 
 def segment_folder(store: Path) -> Path:
@@ -270,10 +206,9 @@ def compose(  # noqa: PLR0917 - the one place where everything meets
 ) -> Core:
     """Join the rooms of one node. Raises ``Fatal`` or ``Refused`` where it cannot start.
 
-    ``base`` is the register as its document says it, ``revision`` the policies of a very first
-    start; what officers changed since is in the store.
+    ``base`` is the register's document, ``revision`` the policies of a very first start.
     """
-    _check_key(base, topology := topology_of(base, node, lanes), keys)
+    topology = topology_of(base, node, lanes)
     catalogue, remembered, counted = build_catalogue(base), Memo(), meter or NoMeter()
     store = _opened(place.store, specs(base, topology, keys), group_wait_s)
     with _closed_if_it_fails(store):
@@ -284,6 +219,7 @@ def compose(  # noqa: PLR0917 - the one place where everything meets
             in_use(revision, proposals.active()),
         )  # fmt: skip
         store.revision = active.now.revision.id
+        signing = Signing(base, store, topology, keys, clock)
         lives = Lives(lambda day: terms_of(active.tables, day))
         peering = {peer: Peer(node, peer) for peer in topology.peers}
         legs = Legs(active, keys.rest, keys.ring, peering, counted, store.reader)
@@ -301,7 +237,7 @@ def compose(  # noqa: PLR0917 - the one place where everything meets
         delivery = Delivery(admission, legs, store, topology, clock, *last, calls)
         queue.revoking = Revoking(delivery, lambda: admission.in_use).look
         replies = Replies(*joined, counted, flights)
-        logbook, room = Logbook(store, keys.cosigner), Room(store)
+        logbook, room = Logbook(store, signing.cosigner), Room(store)
         registrar = Registrar(current, lives, store, peers, topology, clock, counted)
         inbound = Inbound(*joined, responses, delivery, approvals, registrar, room, att.crossing)
         book = RegisterBook(current, lives, store.reader, clock)
@@ -318,7 +254,7 @@ def compose(  # noqa: PLR0917 - the one place where everything meets
         )  # fmt: skip
     return Core(
         node, base, current, catalogue, active, remembered, topology, keys, store, logbook, gateway,
-        registrar, book, revisions, inbox, Attention(delivery, holds, store, clock), att,
+        registrar, book, revisions, inbox, Attention(delivery, holds, store, clock), att, signing,
     )  # fmt: skip
 
 
@@ -347,14 +283,6 @@ def _attachments(  # noqa: PLR0917 - composed once, above
     uploads = Uploads(store, rows, files, rest, law, clock, most_bytes)
     crossing = Crossing(store, rows, files, peers, legs, law, clock, most_bytes)
     return Attachments(uploads, crossing, store, rows, files, topology.node, clock)
-
-
-def _check_key(register: Register, topology: Topology, keys: NodeKeys) -> None:
-    own = register.node(topology.node)
-    if keys.log.named(topology.home).verifier.public_key != bytes.fromhex(own.log_key):
-        raise Fatal(
-            Reason.CONFIG_INVALID, "log.key is not the key that the register has for this node"
-        )
 
 
 def _opened(store: Path | str, logs: Sequence[LogSpec], group_wait_s: float) -> Store:

@@ -59,7 +59,7 @@ class Upkeep:
         )  # fmt: skip
 
     async def _rotate(self) -> None:
-        """Take up a sealing key that ``xbgateway keys rotate-sealing`` put into the folder."""
+        """Take up keys that ``xbgateway keys rotate-…`` put into the folder."""
         folder = self._settings.files.keys
         while True:
             await asyncio.sleep(_KEYS_EVERY_S)
@@ -67,8 +67,11 @@ class Upkeep:
                 if self._core.keys.refresh(folder, self._clock.now(), dev=self._dev):
                     await self._core.gateway.announce_key()
                     _log.info("sealing_key_announced")
+                self._core.keys.refresh_signing(folder, dev=self._dev)
+                if await self._core.signing.announce():
+                    _log.info("signing_keys_announced")
             except GatewayError as error:
-                _log.warning("sealing_key_refused", reason=str(error.reason))
+                _log.warning("key_refused", reason=str(error.reason))
 
     async def _ask_engine(self) -> None:
         """Whether the engine still answers; without it nothing moves, and health says so."""

@@ -77,8 +77,8 @@ def write_keys(running: World) -> None:
     for node in running.nodes.values():
         keys, secrets = node.folder / "keys", node.secrets
         for name, content in (
-            ("log.key", private_pem(secrets.log)),
-            ("cosign.key", private_pem(secrets.cosign)),
+            ("log.key", private_pem(secrets.logs[-1])),
+            ("cosign.key", private_pem(secrets.cosigns[-1])),
             ("seal.key", labelled(SEAL_LABEL, secrets.seals[-1].seed)),
             ("rest.key", labelled(REST_LABEL, secrets.rest)),
         ):

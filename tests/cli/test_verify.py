@@ -315,29 +315,6 @@ def test_without_the_archive_another_revision_needs_its_policies(
     assert "no revision" in result.stdout
 
 
-def test_an_old_sealing_key_is_deleted_only_when_asked_for(pair: Pair, run: Run) -> None:
-    keys = pair.keys("zhuhai")
-    first = (keys / "seal.key").read_bytes()
-    assert run("keys", "rotate-sealing", keys).exit_code == 0
-    (kept,) = keys.glob("seal-*.key")
-    assert kept.read_bytes() == first != (keys / "seal.key").read_bytes()
-    assert kept.stat().st_mode & 0o777 == (keys / "seal.key").stat().st_mode & 0o777 == 0o600
-    time = kept.stem.removeprefix("seal-")
-    assert run("keys", "retire", keys, time, "--yes").exit_code == 1  # too early
-    assert run("keys", "retire", keys, time, "--early", input="n\n").exit_code == 1
-    assert kept.exists()
-    assert run("keys", "retire", keys, time, "--early", "--yes").exit_code == 0
-    assert not kept.exists()
-
-
-def test_a_rotation_that_died_half_way_is_finished(pair: Pair, run: Run) -> None:
-    keys = pair.keys("zhuhai")
-    (keys / "seal-20260101T000000Z.key").hardlink_to(keys / "seal.key")
-    assert run("keys", "rotate-sealing", keys).exit_code == 0
-    assert [path.name for path in keys.glob("seal-*.key")] == ["seal-20260101T000000Z.key"]
-    assert run("keys", "show", keys).exit_code == 0
-
-
 def test_a_receipt_is_worth_nothing_once_a_part_of_it_changed(
     pair: Pair, run: Run, tmp_path: Path
 ) -> None:

@@ -31,7 +31,7 @@ def now() -> str:
 
 def signer(node: SimNode, origin: str) -> NoteSigner:
     """The evil node's own key: it may sign whatever it likes, under any origin."""
-    return NoteSigner(origin, node.secrets.log)
+    return NoteSigner(origin, node.secrets.logs[0])
 
 
 def checkpoint(node: SimNode, origin: str, entries: list[bytes]) -> bytes:

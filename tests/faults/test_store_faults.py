@@ -13,12 +13,12 @@ from tests.harness.corridors import fund, query
 from tests.harness.simulator import World, revision, world
 from tests.harness.whole import at_rest, embedded
 
-from xbgateway.core import specs
 from xbgateway.model.clock import SystemClock
 from xbgateway.model.entry import Accepted
 from xbgateway.model.errors import Fatal, Reason, Unavailable
 from xbgateway.model.outcome import Outcome
 from xbgateway.model.record import Append
+from xbgateway.node_keys import specs
 from xbgateway.policy.engine import EmbeddedEngine
 from xbgateway.policy.engine.port import Bundle, Snapshot
 from xbgateway.store import SqliteStore

@@ -10,6 +10,8 @@ from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
+from tests.harness.verify import cosigner_verifiers, log_verifier
+
 from xbgateway.core import Core
 from xbgateway.exchange.erasing import was_erased
 from xbgateway.model.entry import Verdict, decode, leaf_hex
@@ -28,11 +30,9 @@ from xbgateway.seal import open_at_rest
 from xbgateway.tlog import (
     Checkpoint,
     Frontier,
-    NoteVerifier,
-    SignatureType,
     leaf_hash,
     open_checkpoint,
-    verify_cosignature,
+    verify_cosignature_line,
 )
 
 
@@ -89,8 +89,7 @@ def _check_head(core: Core, origin: str, entries: list[bytes]) -> None:
     frontier = Frontier()
     frontier.extend([leaf_hash(entry) for entry in entries])
     assert frontier.root() == head.frontier.root(), f"{core.node}: {origin} root differs"
-    writer = core.register.node(parse(origin).writer)
-    verifier = NoteVerifier(origin, bytes.fromhex(writer.log_key), SignatureType.ED25519)
+    verifier = log_verifier(origin, core.register, entries)
     if head.checkpoint is not None:
         checkpoint = open_checkpoint(head.checkpoint, verifier, origin)
         assert (checkpoint.size, checkpoint.root) == (len(entries), frontier.root()), (
@@ -99,8 +98,12 @@ def _check_head(core: Core, origin: str, entries: list[bytes]) -> None:
     if head.held is not None:
         reader = parse(origin).reader
         assert reader is not None
-        verify_cosignature(head.held, core.cosigner_of(reader))
-        held = Checkpoint.parse(head.held.partition(b"\n\n")[0] + b"\n")
+        text, _, lines = head.held.partition(b"\n\n")
+        line = lines.splitlines(keepends=True)[-1]
+        theirs = core.store.reader.entries(core.topology.control_in(reader), 0, 1 << 20)
+        verifiers = cosigner_verifiers(core.register.node(reader), theirs)
+        verify_cosignature_line(text + b"\n", line, verifiers)
+        held = Checkpoint.parse(text + b"\n")
         prefix = Frontier()
         prefix.extend([leaf_hash(entry) for entry in entries[: held.size]])
         assert prefix.root() == held.root, f"{core.node}: receipt of {origin} is of another log"

@@ -9,11 +9,11 @@ from uuid import uuid4
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from xbgateway.core import NodeKeys, cosigner_name
 from xbgateway.exchange.ports import Answered
 from xbgateway.model.clock import SystemClock
+from xbgateway.node_keys import NodeKeys, cosigner_name
 from xbgateway.seal import RestKey, SealingKey, SealingKeyRing, keyed_hash
-from xbgateway.tlog import Cosigner, NoteSigner
+from xbgateway.tlog import Cosigner, Keys, NoteSigner
 
 
 class Later:
@@ -28,15 +28,15 @@ class Later:
 class Secrets:
     """One node's private keys, kept outside its store so that it can be started again."""
 
-    log: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
-    cosign: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
+    logs: list[Ed25519PrivateKey] = field(default_factory=lambda: [Ed25519PrivateKey.generate()])
+    cosigns: list[Ed25519PrivateKey] = field(default_factory=lambda: [Ed25519PrivateKey.generate()])
     seals: list[SealingKey] = field(default_factory=lambda: [SealingKey.generate()])
     rest: bytes = field(default_factory=lambda: uuid4().bytes + uuid4().bytes)
 
     def keys(self, domain: str, node: str) -> NodeKeys:
         return NodeKeys(
-            log=NoteSigner(f"{domain}/{node}", self.log),
-            cosigner=Cosigner(cosigner_name(domain, node), self.cosign),
+            logs=Keys(*(NoteSigner(f"{domain}/{node}", key) for key in self.logs)),
+            cosigners=Keys(*(Cosigner(cosigner_name(domain, node), key) for key in self.cosigns)),
             ring=SealingKeyRing(self.seals),
             rest=RestKey(self.rest),
             counting=keyed_hash(self.rest, b"xbg/v1/counting"),

@@ -170,8 +170,8 @@ class World:
                 name,
                 f"{name}.xbg.test",
                 "localhost:1",
-                _raw(node.secrets.log),
-                _raw(node.secrets.cosign),
+                _raw(node.secrets.logs[0]),
+                _raw(node.secrets.cosigns[0]),
             )
             for name, node in self.nodes.items()
         ]

@@ -7,16 +7,17 @@ read every exchange alike.
 """
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from xbgateway.core import cosigner_name
-from xbgateway.model.entry import Anchor, decode, leaf_hex
+from xbgateway.model.entry import Anchor, SigningKeys, decode, leaf_hex
 from xbgateway.model.origins import is_data, parse
 from xbgateway.model.outcome import Placed, Position, State, outcome
+from xbgateway.node_keys import cosigner_name
 from xbgateway.register import Register, load_register
+from xbgateway.register.entries import Node
 from xbgateway.store.schema import INDEX_BITS, exchange_key
 from xbgateway.tlog import (
     Checkpoint,
@@ -25,7 +26,7 @@ from xbgateway.tlog import (
     SignatureType,
     leaf_hash,
     open_checkpoint,
-    verify_cosignature,
+    verify_cosignature_line,
 )
 
 
@@ -68,7 +69,9 @@ def examine(stores: Mapping[str, Path], register_file: Path, *, settled: bool = 
     report = Report()
     for mine in logs.values():
         for log in mine.values():
-            _check_log(log, register)
+            reader = parse(log.origin).reader
+            theirs = (one for one in logs.get(reader or "", {}).values() if one.role == "own")
+            _check_log(log, register, next((one.entries for one in theirs), []))
             report.entries += log.size
             if log.role == "own":
                 report.held[log.origin] = log.held_size
@@ -136,11 +139,41 @@ def _logs(node: str, path: Path) -> Iterator[StoredLog]:
             )
 
 
-def _check_log(log: StoredLog, register: Register) -> None:
+def signing_keys(entries: Sequence[bytes], writer: str) -> dict[int, SigningKeys]:
+    """What a log says of its writer's keys, by the size of the log from which on it counts."""
+    told = ((size, raw) for size, raw in enumerate(entries, start=1) if b'"signing_keys"' in raw)
+    return {
+        size: entry
+        for size, raw in told
+        if isinstance(entry := decode(raw), SigningKeys) and entry.node == writer
+    }
+
+
+def log_verifier(origin: str, register: Register, entries: Sequence[bytes]) -> NoteVerifier:
+    """The key that has to sign a checkpoint over exactly these entries."""
+    writer = register.node(parse(origin).writer)
+    key = writer.log_key
+    for entry in signing_keys(entries, writer.id).values():
+        key = entry.log_key
+    return NoteVerifier(origin, bytes.fromhex(key), SignatureType.ED25519)
+
+
+def cosigner_verifiers(node: Node, entries: Sequence[bytes]) -> list[NoteVerifier]:
+    """Every key that a node cosigned with, by the register and a log of its own."""
+    keys = [node.cosign_key, *(one.cosign_key for one in signing_keys(entries, node.id).values())]
+    name = cosigner_name(node.trust_domain, node.id)
+    return [
+        NoteVerifier(name, bytes.fromhex(key), SignatureType.COSIGNATURE_V1)
+        for key in dict.fromkeys(keys)
+    ]
+
+
+def _check_log(log: StoredLog, register: Register, of_reader: Sequence[bytes]) -> None:
+    """``of_reader``: entries of a log that the reader writes."""
     assert log.stopped is None, f"{log.name} stopped: {log.stopped}"
-    writer = register.node(parse(log.origin).writer)
-    verifier = NoteVerifier(log.origin, bytes.fromhex(writer.log_key), SignatureType.ED25519)
     if log.checkpoint is not None:
+        size = Checkpoint.parse(log.checkpoint.partition(b"\n\n")[0] + b"\n").size
+        verifier = log_verifier(log.origin, register, log.entries[:size])
         checkpoint = open_checkpoint(log.checkpoint, verifier, log.origin)
         assert checkpoint.size <= log.size, f"{log.name}: more is signed than there is"
         assert log.roots[checkpoint.size] == checkpoint.root, f"{log.name}: another log is signed"
@@ -150,14 +183,12 @@ def _check_log(log: StoredLog, register: Register) -> None:
         assert log.role == "own" or log.size == 0, f"{log.name}: a mirror without a signature"
     if log.held is not None:
         reader = register.node(parse(log.origin).reader or "")
-        cosigner = NoteVerifier(
-            cosigner_name(reader.trust_domain, reader.id),
-            bytes.fromhex(reader.cosign_key),
-            SignatureType.COSIGNATURE_V1,
-        )
-        verify_cosignature(log.held, cosigner)
+        text, _, lines = log.held.partition(b"\n\n")
+        line = lines.splitlines(keepends=True)[-1]
+        verify_cosignature_line(text + b"\n", line, cosigner_verifiers(reader, of_reader))
+        held = Checkpoint.parse(text + b"\n")
+        verifier = log_verifier(log.origin, register, log.entries[: held.size])
         open_checkpoint(log.held, verifier, log.origin)
-        held = Checkpoint.parse(log.held.partition(b"\n\n")[0] + b"\n")
         assert held.size == log.held_size
         assert held.size <= log.size, f"{log.name}: the peer holds more than there is"
         assert log.roots[held.size] == held.root, f"{log.name}: the receipt is of another log"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from xbgateway.core import Core
 from xbgateway.model.errors import Unavailable
 from xbgateway.model.record import Group, MirrorGroup
-from xbgateway.tlog import Checkpoint, add_signatures
+from xbgateway.tlog import Checkpoint, add_signatures, verify_cosignature_line
 
 if TYPE_CHECKING:
     from tests.harness.simulator import World
@@ -79,7 +79,8 @@ class Wire:
         async with self.world.arrived:
             self.world.arrived.notify_all()
         text = mirrored.checkpoint.partition(b"\n\n")[0] + b"\n"
-        line = reader.keys.cosigner.cosign(text, int(time.time()))
+        line = reader.signing.cosigner(writer.node).cosign(text, int(time.time()))
+        verify_cosignature_line(text, line, writer.signing.cosigned_by(reader.node))
         if mirrored.size == group.end:
             note = add_signatures(group.checkpoint, line)
             assert Checkpoint.parse(text).size == group.end

@@ -10,6 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.harness.logs import mirrored_logs, own_logs
 from tests.harness.scale import scaled
 
 from xbgateway.model.entry import Register
@@ -46,8 +47,7 @@ def verifier(origin: str, key: Ed25519PrivateKey) -> NoteVerifier:
 
 
 def specs() -> list[LogSpec]:
-    own = [LogSpec(o, signer=NoteSigner(o, KEY)) for o in OWN]
-    return [*own, *(LogSpec(o, verifier=verifier(o, PEER)) for o in MIRRORS)]
+    return [*own_logs(KEY, *OWN), *mirrored_logs(PEER, *MIRRORS)]
 
 
 def open_store(path: Path) -> SqliteStore:

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from xbgateway.cli.receipts import ENTRY, PROOF
-from xbgateway.cli.trust import Trust
+from xbgateway.cli.trust import ALONE, Trust
 from xbgateway.cli.verdict import Verdict
 from xbgateway.model.entry import decode, leaf_hex
-from xbgateway.model.errors import GatewayError, Reason, Refused
+from xbgateway.model.errors import Fatal, GatewayError, Reason, Refused
 from xbgateway.model.limits import ENTRY_BYTES_MAX, NOTE_BYTES_MAX, PROOF_BYTES_MAX
 from xbgateway.model.origins import parse
 from xbgateway.model.outcome import Placed, Position
@@ -21,8 +21,7 @@ def verify_export(directory: Path, trust: Trust, *, cosigned: bool = False) -> V
         note = _read(directory / CHECKPOINT_PATH, NOTE_BYTES_MAX)
         claimed = Checkpoint.parse(Note.parse(note).text)
         verdict.origin, verdict.size = claimed.origin, claimed.size
-        verifier = trust.log(claimed.origin)
-        cosigner = _cosigner(note, trust.cosigner(claimed.origin), cosigned=cosigned)
+        verifier, cosigner = _keys(note, claimed.origin, trust, cosigned=cosigned)
     except GatewayError as error:
         verdict.blame(CHECKPOINT_PATH, error)
         return verdict
@@ -53,9 +52,8 @@ def verify_receipt(
         )
         claimed = Checkpoint.parse(Note.parse(proof.checkpoint).text)
         verdict.origin, verdict.size = claimed.origin, claimed.size
-        cosigner = _cosigner(proof.checkpoint, trust.cosigner(claimed.origin), cosigned=cosigned)
-        cosigners = (cosigner,) if cosigner else ()
-        verify_proof(entry, proof, trust.log(claimed.origin), cosigners)
+        verifier, cosigner = _keys(proof.checkpoint, claimed.origin, trust, cosigned=cosigned)
+        verify_proof(entry, proof, verifier, (cosigner,) if cosigner else ())
         verdict.entries_checked = 1
         if cosigner is not None:
             verdict.held_size, verdict.held_by = claimed.size, cosigner.name
@@ -71,13 +69,23 @@ def verify_receipt(
     return verdict, Placed(position, leaf_hex(entry), read)
 
 
-def _cosigner(note: bytes, cosigner: NoteVerifier | None, *, cosigned: bool) -> NoteVerifier | None:
-    """The cosigner that must have signed: if it claims to have, or if it is asked for."""
+def _keys(
+    note: bytes, origin: str, trust: Trust, *, cosigned: bool
+) -> tuple[NoteVerifier, NoteVerifier | None]:
+    """The keys that must have signed a note: the log's, and the cosigner's where it claims to have.
+
+    Also where it is asked for, and where the log's key alone proves nothing any more. Raises
+    ``Refused(KEY_UNKNOWN)``, ``Fatal(CHECKPOINT_SIGNATURE)``.
+    """
+    verifier, cosigner = trust.log(origin, note), trust.cosigner(origin, note)
+    alone = trust.compromised(verifier)
     if cosigner is None:
-        return None
+        if alone:
+            raise Fatal(Reason.CHECKPOINT_SIGNATURE, ALONE, origin=origin)
+        return verifier, None
     claims = {(line.name, line.key_id) for line in Note.parse(note).signatures}
     there = (cosigner.name, cosigner.key_id) in claims
-    return cosigner if there or cosigned else None
+    return verifier, cosigner if there or cosigned or alone else None
 
 
 def _read(path: Path, bytes_max: int) -> bytes:

@@ -13,9 +13,9 @@ from uuid import UUID
 
 import apsw
 
-from xbgateway.cli.trust import Trust
+from xbgateway.cli.trust import ALONE, Trust
 from xbgateway.cli.verdict import STORE, Verdict
-from xbgateway.model.entry import Anchor, Entry, decode
+from xbgateway.model.entry import Anchor, Entry, SigningKeys, decode
 from xbgateway.model.errors import Fatal, GatewayError, Reason, Refused
 from xbgateway.model.limits import AUDIT_FINDINGS_MAX
 from xbgateway.model.origins import parse
@@ -201,7 +201,7 @@ def path_reader(reader: Reader, origin: str, note: bytes) -> PathReader:
 def _verify_log(
     store: Store, log: StoredLog, trust: Trust, verdict: Verdict, *, cosigned: bool
 ) -> None:
-    unread = _entries(store, log, verdict)
+    unread, turns = _entries(store, log, verdict)
     if store.reader.entries(log.origin, log.size, log.size + 1):
         verdict.find("entries", Reason.LOG_SIZE, "rows stand beyond the log's size", log.size)
     if log.stopped:
@@ -211,7 +211,10 @@ def _verify_log(
         if log.size:
             verdict.find(CHECKPOINT_PATH, Reason.CHECKPOINT_MALFORMED, "there is no checkpoint")
         return
-    verifier, cosigner = trust.log(log.origin), trust.cosigner(log.origin)
+    verifier, cosigner = trust.log(log.origin, note), trust.cosigner(log.origin, log.held or note)
+    _check_turn(turns, size_of(note), verifier, verdict)
+    if trust.compromised(verifier) and (note is not log.held or cosigner is None):
+        verdict.find(CHECKPOINT_PATH, Reason.CHECKPOINT_SIGNATURE, ALONE)
     read = path_reader(store.reader, log.origin, note)
     report = audit_log(read, verifier, log.origin)
     verdict.findings.extend(report.findings)
@@ -226,7 +229,19 @@ def _verify_log(
     if report.findings:
         return
     others = [one for one in (log.checkpoint, log.held) if one is not None and one != note]
-    verdict.findings.extend(audit_history(read, report.checkpoint, others, verifier))
+    for other in others:
+        signer = trust.log(log.origin, other)
+        verdict.findings.extend(audit_history(read, report.checkpoint, (other,), signer))
+
+
+def _check_turn(
+    turns: dict[int, bytes], size: int, verifier: NoteVerifier, verdict: Verdict
+) -> None:
+    """The log says with which key it is signed from where on; ``turns`` by index of the entry."""
+    index = max((index for index in turns if index < size), default=None)
+    if index is not None and turns[index] != verifier.public_key:
+        sentence = "it is not signed with the key that this entry names"
+        verdict.find(CHECKPOINT_PATH, Reason.CHECKPOINT_SIGNATURE, sentence, index)
 
 
 def _check_held(
@@ -256,9 +271,14 @@ def _check_tail(log: StoredLog, signed: int, verdict: Verdict) -> None:
         )
 
 
-def _entries(store: Store, log: StoredLog, verdict: Verdict) -> int | None:
-    """Read every entry; missing rows are findings. The first one that is no entry, or None."""
+def _entries(store: Store, log: StoredLog, verdict: Verdict) -> tuple[int | None, dict[int, bytes]]:
+    """Read every entry; missing rows are findings.
+
+    The first one that is no entry, or None; and the log keys that entries name, by index.
+    """
     unread: int | None = None
+    turns: dict[int, bytes] = {}
+    writer = parse(log.origin).writer
     count = 0
     for index, raw in store.entries(log.origin, log.size):
         count += 1
@@ -271,10 +291,12 @@ def _entries(store: Store, log: StoredLog, verdict: Verdict) -> int | None:
             continue
         if isinstance(entry, Anchor):
             store.anchors.setdefault(entry.origin, {})[entry.size] = entry.root
+        elif isinstance(entry, SigningKeys) and entry.node == writer:
+            turns[index] = bytes.fromhex(entry.log_key)
     if count < log.size:
         sentence = f"{log.size - count} of {log.size} rows are missing"
         verdict.find("entries", Reason.LOG_SIZE, sentence)
-    return unread
+    return unread, turns
 
 
 def _read_exchanges(store: Store, verdicts: list[Verdict]) -> None:

@@ -13,7 +13,6 @@ import typer
 from xbgateway import __version__
 from xbgateway.cli.ending import Ending, ended, tell
 from xbgateway.cli.output import Format, Output, listed, shown
-from xbgateway.core import NodeKeys
 from xbgateway.identity import CertificateFiles, SpiffeId, TrustStore
 from xbgateway.identity.issuing import pem_of
 from xbgateway.identity.pem import certificates_of
@@ -21,6 +20,7 @@ from xbgateway.identity.trust import TLS_VERSION
 from xbgateway.model.clock import SystemClock
 from xbgateway.model.entry import VERSION
 from xbgateway.model.errors import GatewayError, Reason, Refused
+from xbgateway.node_keys import NodeKeys
 from xbgateway.policy.engine import OPA_VERSION, EmbeddedEngine, OpaCheck
 from xbgateway.policy.revision import load_directory
 from xbgateway.register import Register, build_catalogue, load_register
@@ -126,11 +126,12 @@ def _said(error: GatewayError | OSError) -> str:
 def _keys(settings: Settings, register: Register) -> None:
     me = register.node(settings.node)
     keys = NodeKeys.load(settings.files.keys, me.trust_domain, settings.node)
-    for name, public, registered in (
-        ("log.key", keys.log.verifier.public_key, me.log_key),
-        ("cosign.key", keys.cosigner.verifier.public_key, me.cosign_key),
+    # Of keys that were rolled the store knows more; that is looked at by the start itself.
+    for name, there in (
+        ("log.key", bytes.fromhex(me.log_key) in keys.logs),
+        ("cosign.key", bytes.fromhex(me.cosign_key) in keys.cosigners),
     ):
-        if public.hex() != registered:
+        if not there:
             raise _wrong(f"{name} is not the key that the register has for node {settings.node}")
 
 

@@ -1,15 +1,17 @@
 """Public keys for offline verification: from a register file, or as vkeys given one by one."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from xbgateway.cli.register import read
-from xbgateway.core import cosigner_name
 from xbgateway.model.errors import Reason, Refused
 from xbgateway.model.origins import parse
+from xbgateway.node_keys import cosigner_name
 from xbgateway.register.entries import Node
-from xbgateway.tlog import NoteVerifier, SignatureType
+from xbgateway.tlog import Note, NoteVerifier, SignatureType
+
+ALONE = "the log's key is compromised, and the other side did not cosign"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +32,32 @@ class Trust:
             )
         return cls(nodes, given)
 
-    def log(self, origin: str) -> NoteVerifier:
-        """The key of a log. Raises ``Refused(KEY_UNKNOWN)``."""
+    def log(self, origin: str, note: bytes) -> NoteVerifier:
+        """The key that a note of a log is to be verified with: the one that claims to have signed.
+
+        The newest where none does. Raises ``Refused(KEY_UNKNOWN)`` where nothing is known of the
+        log, ``Fatal(CHECKPOINT_MALFORMED)`` for what is no note.
+        """
+        known = self._logs(origin)
+        return next(_claiming(note, known), known[0])
+
+    def cosigner(self, origin: str, note: bytes) -> NoteVerifier | None:
+        """The key with which a log's reader cosigned a note; where none claims to, the newest.
+
+        None for a home log, or if none is known. A compromised key's word counts for nothing.
+        """
+        known = [one for one in self._cosigners(origin) if not self.compromised(one)]
+        return next(_claiming(note, known), known[0] if known else None)
+
+    def compromised(self, verifier: NoteVerifier) -> bool:
+        """Whether somebody else may have the private half (REQ-LOG-21)."""
+        key = verifier.public_key.hex()
+        return any(key in node.compromised_keys for node in self.nodes.values())
+
+    def _logs(self, origin: str) -> list[NoteVerifier]:
         for vkey in self.vkeys:
             if vkey.name == origin and vkey.type is SignatureType.ED25519:
-                return vkey
+                return [vkey]
         try:
             parts = parse(origin)
         except ValueError:
@@ -42,26 +65,35 @@ class Trust:
         node = self.nodes.get(parts.writer)
         if node is None or node.trust_domain != parts.trust_domain:
             raise _unknown(origin)
-        return NoteVerifier(origin, bytes.fromhex(node.log_key))
+        keys = (node.log_key, *reversed(node.former_log_keys))
+        return [NoteVerifier(origin, bytes.fromhex(key)) for key in keys]
 
-    def cosigner(self, origin: str) -> NoteVerifier | None:
-        """The key with which a log's reader cosigns it; None for a home log, or if not known."""
+    def _cosigners(self, origin: str) -> list[NoteVerifier]:
         try:
             reader = parse(origin).reader
         except ValueError:
-            return None
+            return []
         if reader is None:
-            return None
+            return []
         for vkey in self.vkeys:
             if vkey.type is SignatureType.COSIGNATURE_V1 and vkey.name.endswith(
                 f"/{reader}/mirror"
             ):
-                return vkey
+                return [vkey]
         node = self.nodes.get(reader)
         if node is None:
-            return None
+            return []
         name = cosigner_name(node.trust_domain, reader)
-        return NoteVerifier(name, bytes.fromhex(node.cosign_key), SignatureType.COSIGNATURE_V1)
+        return [
+            NoteVerifier(name, bytes.fromhex(key), SignatureType.COSIGNATURE_V1)
+            for key in (node.cosign_key, *reversed(node.former_cosign_keys))
+        ]
+
+
+def _claiming(note: bytes, known: Iterable[NoteVerifier]) -> Iterator[NoteVerifier]:
+    """Those of the known keys that a note claims to be signed with; verifies nothing."""
+    claims = {(line.name, line.key_id) for line in Note.parse(note).signatures}
+    return (one for one in known if (one.name, one.key_id) in claims)
 
 
 def _unknown(origin: str) -> Refused:

@@ -21,12 +21,14 @@ from xbgateway.model.entry import (
     Anchor,
     Approval,
     Cancel,
+    Entry,
     Expired,
     Held,
     KeyBundle,
     Refused_,
     Register,
     Request,
+    SigningKeys,
     decode,
 )
 from xbgateway.model.errors import GatewayError, Reason, Refused, Unavailable
@@ -153,26 +155,32 @@ class Gateway:
 
     def mirrored(self, group: Mirrored) -> None:
         """A peer's group is durable here: learn keys, note acceptances, act on what waits."""
-        first, data = group.size - len(group.entries), is_data(group.origin)
-        for index, entry in enumerate(group.entries, start=first):
-            if data and (exchange := getattr(entry, "exchange", None)) is not None:
-                self._watching.changed(exchange)
-            if isinstance(entry, Accepted) and data:
-                self._replies.accepted(entry, group.origin, index)
-            elif isinstance(entry, Held | Refused_ | Expired | Approval) and data:
-                self._replies.said(entry.exchange)
-            elif isinstance(entry, KeyBundle) and group.origin.endswith("/control"):
-                self.announced(group.origin, entry)
-            elif isinstance(entry, Activation) and not data and entry.previous is not None:
-                words = {"revision": entry.revision, "previous": entry.previous}
-                _log.warning(
-                    "peer_policy_changed", peer=self._topology.peer_of(group.origin), **words
-                )
+        heard = self._heard_as_data if is_data(group.origin) else self._heard_as_control
+        for index, entry in enumerate(group.entries, start=group.size - len(group.entries)):
+            heard(group.origin, index, entry)
         for pending in group.pending:
             if isinstance(pending.decoded, Register):
                 self._registrar.waits(pending.position)
         for pending in group.pending:
             self.act(pending)
+
+    def _heard_as_data(self, origin: str, index: int, entry: Entry | None) -> None:
+        if (exchange := getattr(entry, "exchange", None)) is not None:
+            self._watching.changed(exchange)
+        if isinstance(entry, Accepted):
+            self._replies.accepted(entry, origin, index)
+        elif isinstance(entry, Held | Refused_ | Expired | Approval):
+            self._replies.said(entry.exchange)
+
+    def _heard_as_control(self, origin: str, _index: int, entry: Entry | None) -> None:
+        if isinstance(entry, KeyBundle):
+            self.announced(origin, entry)
+        elif isinstance(entry, SigningKeys):
+            peer = self._topology.peer_of(origin)
+            _log.warning("peer_keys_changed", peer=peer, compromised=entry.compromised)
+        elif isinstance(entry, Activation) and entry.previous is not None:
+            words = {"revision": entry.revision, "previous": entry.previous}
+            _log.warning("peer_policy_changed", peer=self._topology.peer_of(origin), **words)
 
     def act(self, pending: Pending) -> bool:
         """Start the path that a mirrored entry belongs to, on a task that this node owns.

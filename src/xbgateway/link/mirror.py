@@ -83,10 +83,12 @@ class Mirrors(link_pb2_grpc.PeerLinkServiceServicer):
         self,
         store: MirrorStore,
         origins: dict[str, str],
-        cosigner: Cosigner,
+        cosigner: Callable[[str], Cosigner],
         identify: Callable[[Any], str],
     ) -> None:
         """``origins`` maps each mirrored log to the node that writes it.
+
+        ``cosigner`` gives what to sign with for such a node.
 
         ``identify`` takes the servicer context and gives the node that the peer's certificate
         names, or raises.
@@ -230,7 +232,7 @@ class Mirrors(link_pb2_grpc.PeerLinkServiceServicer):
         if newest is None:
             return
         text = newest.checkpoint.partition(b"\n\n")[0] + b"\n"
-        line = self._cosigner.cosign(text, int(time.time()))
+        line = self._cosigner(self._origins[newest.origin]).cosign(text, int(time.time()))
         held = link_pb2.Held(size=newest.size, cosignature=line)
         session.responses.put_nowait(link_pb2.ReplicateResponse(held=held))
 

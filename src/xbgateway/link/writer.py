@@ -66,7 +66,7 @@ class Outlet:
     origin: str
     node: str
     target: Target
-    cosigner: NoteVerifier
+    cosigners: Callable[[], tuple[NoteVerifier, ...]]
 
 
 class Writers:
@@ -251,7 +251,7 @@ class _Stream:
         if note is None:
             raise _protocol(f"the peer cosigned size {held.size}, which was not sent")
         text = note.partition(b"\n\n")[0] + b"\n"
-        verify_cosignature_line(text, held.cosignature, self._outlet.cosigner)
+        verify_cosignature_line(text, held.cosignature, self._outlet.cosigners())
         assert Checkpoint.parse(text).size == held.size
         for size in [s for s in self._sent if s <= held.size]:
             del self._sent[size]

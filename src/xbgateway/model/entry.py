@@ -9,11 +9,15 @@ no personal data and no reference that identifies a person or an officer (REQ-EN
 
 import hashlib
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, ClassVar, Literal, get_args
 
 import orjson
 
+from .entry_parts import AnswerStatus as AnswerStatus  # noqa: PLC0414 - readers of entries find
+from .entry_parts import Compromised, FinalStatus
+from .entry_parts import Kind as Kind  # noqa: PLC0414 - all that an entry is made of in one place
+from .entry_parts import Sealed as Sealed  # noqa: PLC0414 - as above
+from .entry_parts import Verdict as Verdict  # noqa: PLC0414 - as above
 from .errors import Reason, Refused
 from .forms import Part, Shape, shape_of
 from .limits import ENTRY_BYTES_MAX
@@ -23,31 +27,6 @@ from .stream import Stream
 VERSION = 1
 
 
-class Kind(StrEnum):
-    """Every kind of entry of version 1."""
-
-    REQUEST = "request"
-    HELD = "held"
-    HOLD = "hold"
-    APPROVAL = "approval"
-    ACCEPTED = "accepted"
-    REFUSED = "refused"
-    ANSWER = "answer"
-    FINAL = "final"
-    CANCEL = "cancel"
-    EXPIRED = "expired"
-    REGISTER = "register"
-    ACTIVATION = "activation"
-    KEY_BUNDLE = "key_bundle"
-    ANCHOR = "anchor"
-    ERASURE = "erasure"
-    ATTEMPTS = "attempts"
-
-
-AnswerStatus = Literal["answered", "failed", "withheld", "not_called", "unknown"]
-FinalStatus = Literal["released", "withheld", "refused"]
-
-
 def _encode(body: dict[str, Any]) -> bytes:  # RFC 8785 for what may stand in entries
     return orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
 
@@ -55,31 +34,6 @@ def _encode(body: dict[str, Any]) -> bytes:  # RFC 8785 for what may stand in en
 def leaf_hex(entry: bytes) -> str:
     """RFC 6962 leaf hash of an entry, in hex: how entries name their predecessors."""
     return hashlib.sha256(b"\x00" + entry).hexdigest()
-
-
-@quick
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """Digests that let anybody with the archives recompute the decision behind an entry."""
-
-    facts: str
-    input: str
-    decision: str
-    revision: str
-
-
-@quick
-@dataclass(frozen=True, slots=True)
-class Sealed:
-    """What travels beside an entry and how it was sealed; the entry holds digests only."""
-
-    declaration: str  # SHA-256 of the declaration
-    commitment: str  # HMAC-SHA-256 of the payload under a salt that is inside the sealed part
-    sealed: str  # SHA-256 of the sealed bytes
-    sealed_bytes: int
-    suite: str
-    key_id: str  # the recipient's sealing key
-    wrap: str  # SHA-256 of the epoch's HPKE wrap
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,6 +228,21 @@ class KeyBundle(_Entry):
 
 @quick
 @dataclass(frozen=True, slots=True)
+class SigningKeys(_Entry):
+    """The writer's node signs this log, and cosigns its peer's, with these keys from here on.
+
+    ``compromised``: which of the keys before them somebody else may have.
+    """
+
+    kind = Kind.SIGNING_KEYS
+    node: str
+    log_key: str  # hex
+    cosign_key: str  # hex
+    compromised: Compromised
+
+
+@quick
+@dataclass(frozen=True, slots=True)
 class Anchor(_Entry):
     """The writer's home log stood at this head (control lane only)."""
 
@@ -306,12 +275,13 @@ class Attempts(_Entry):
 
 _ByReceiver = Accepted | Refused_ | Held | Answer | Expired
 ExchangeEntry = Request | Hold | Approval | _ByReceiver | Final | Cancel | Erasure
-Entry = ExchangeEntry | Register | Activation | KeyBundle | Anchor | Attempts
+Entry = ExchangeEntry | Register | Activation | KeyBundle | SigningKeys | Anchor | Attempts
 
 _WORDS: dict[tuple[Kind, str], tuple[str, ...]] = {
     (Kind.ANSWER, "status"): get_args(AnswerStatus),
     (Kind.FINAL, "status"): get_args(FinalStatus),
     (Kind.APPROVAL, "approved"): ("yes", "no"),
+    (Kind.SIGNING_KEYS, "compromised"): get_args(Compromised),
 }
 _CARRYING = ("answered", "failed")
 _PARTS = (Part("sealed", Sealed), Part("verdict", Verdict), Part("stream", Stream))

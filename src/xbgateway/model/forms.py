@@ -69,7 +69,7 @@ CHECKS: dict[str, Check] = {
         (
             *("request", "answer", "hold", "facts", "input", "decision", "revision", "root"),
             *("declaration", "commitment", "sealed", "wrap", "version", "previous", "source"),
-            *("change", "stream_root"),
+            *("change", "stream_root", "log_key", "cosign_key"),
         ),
         _one_digest,
     ),

@@ -23,6 +23,7 @@ from xbgateway.register.values import (
     Ids,
     Instant,
     PublicKey,
+    PublicKeys,
     Purposes,
     Record,
     Text,
@@ -64,6 +65,10 @@ class Node(Record):
     address: Annotated[str, Field(pattern=r"^\S+:\d{1,5}$")]
     log_key: PublicKey
     cosign_key: PublicKey
+    # For offline verification; a running node learns of a roll from the log itself.
+    former_log_keys: PublicKeys = ()
+    former_cosign_keys: PublicKeys = ()
+    compromised_keys: PublicKeys = ()  # of the former ones
     operator_reads: bool = False
 
 

@@ -99,12 +99,26 @@ def _duplicates(document: Document) -> Wrong:
         offers.add((offer.service, offer.provider))
         if sets.setdefault(offer.service, offer).descriptor_set != offer.descriptor_set:
             yield ("services", i, "descriptor_set"), "one service, two descriptor sets"
+    yield from _node_keys(document)
+
+
+def _node_keys(document: Document) -> Wrong:
+    """A key has one node and one use, also after it was replaced."""
     keys: set[str] = set()
     for i, node in enumerate(document.nodes):
-        for name in ("log_key", "cosign_key"):
-            if (key := getattr(node, name)) in keys:
-                yield ("nodes", i, name), "a key that another place already uses"
-            keys.add(key)
+        for name, used in (
+            ("log_key", (node.log_key,)),
+            ("cosign_key", (node.cosign_key,)),
+            ("former_log_keys", node.former_log_keys),
+            ("former_cosign_keys", node.former_cosign_keys),
+        ):
+            for key in used:
+                if key in keys:
+                    yield ("nodes", i, name), "a key that another place already uses"
+                keys.add(key)
+        former = {*node.former_log_keys, *node.former_cosign_keys}
+        if not former.issuperset(node.compromised_keys):
+            yield ("nodes", i, "compromised_keys"), "a key that is not among the former ones"
 
 
 def _scenario(scenario: Scenario, known: Known) -> Wrong:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 from xbgateway.model.errors import Reason, Refused
@@ -40,7 +40,7 @@ class LogSummary:
 class Logbook:
     """The node's logs, read only."""
 
-    def __init__(self, store: Store, cosigner: Cosigner) -> None:
+    def __init__(self, store: Store, cosigner: Callable[[], Cosigner]) -> None:
         self._store = store
         self._cosigner = cosigner
 
@@ -125,7 +125,7 @@ class Logbook:
         text = note.partition(b"\n\n")[0] + b"\n"
         size = Checkpoint.parse(text).size
         if head.role == "mirror":
-            note = add_signatures(note, self._cosigner.cosign(text, int(time.time())))
+            note = add_signatures(note, self._cosigner().cosign(text, int(time.time())))
         reader = self._store.reader
         path = inclusion_proof(
             index, size, lambda level, n, width: reader.tile(origin, level, n, width)

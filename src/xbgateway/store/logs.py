@@ -7,7 +7,7 @@ group's own rows are read back and hashed again: no checkpoint is signed over da
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from xbgateway.model.entry import Entry, decode
@@ -16,19 +16,25 @@ from xbgateway.model.record import Append, Group, MirrorGroup
 from xbgateway.tlog import (
     Checkpoint,
     Frontier,
+    Keys,
     NoteSigner,
     NoteVerifier,
     Tile,
+    Turn,
+    Turns,
+    add_signatures,
     consistency_proof,
     extend_mirror,
     leaf_hash,
     node_hash,
+    open_checkpoint,
     sign_checkpoint,
     verify_consistency,
 )
 
 from .connection import Connection
 from .schema import INDEX_BITS, exchange_key
+from .turns import INSERT_TURN, turn_of, values_of
 
 INSERT_ENTRY = "INSERT INTO entries VALUES (?, ?, ?)"
 INSERT_BESIDE = "INSERT INTO beside VALUES (?, ?, ?, ?, ?)"
@@ -54,10 +60,16 @@ class LogHead:
     held_size: int
     held: bytes | None
     stopped: str | None
-    signer: NoteSigner | None = None  # own logs
-    verifier: NoteVerifier | None = None  # mirrors
+    turns: Turns
+    signers: Keys[NoteSigner] | None = None  # own logs
     last: Checkpoint | None = None  # mirrors: the checkpoint that the frontier stands at
     answering: int | None = None  # mirrors of data lanes: row of the own lane that answers it
+    named: dict[bytes, NoteSigner] = field(default_factory=dict)  # own logs: under its origin
+
+    @property
+    def own(self) -> bool:
+        """Whether this node writes it."""
+        return self.signers is not None
 
     @property
     def size(self) -> int:
@@ -122,6 +134,16 @@ class Growth:
         self.tiles: list[Tile] = []
         self.note: bytes | None = None  # mirrors: the peer's verified note
         self.last: Checkpoint | None = None
+        self.turns = head.turns
+
+    def turn(self, later: Later, index: int, entry: Entry | Refused) -> bool:
+        """Take the keys that an entry at ``index`` names, if it does; they count from there on."""
+        turn = turn_of(self.head.origin, index, entry, self.turns.last)
+        if turn is None:
+            return False
+        self.turns = self.turns.then(turn)
+        later(INSERT_TURN, (self.head.row, *values_of(turn)))
+        return True
 
     def append(self, later: Later, append: Append, wrap: bytes | None) -> int:
         """Insert one own entry and what travels beside it; its index."""
@@ -137,26 +159,38 @@ class Growth:
         self.tiles.extend(self.frontier.append(leaf))
         return index
 
-    def mirror(self, group: MirrorGroup) -> list[Entry | Refused]:
+    def mirror(self, later: Later, group: MirrorGroup) -> list[Entry | Refused]:
         """Verify a group on a copy; the entries decoded, or why each cannot be.
 
         Raises ``Fatal`` for log-level failures; nothing has been written then.
         """
-        assert self.head.verifier is not None
+        entries = [_decoded(item.entry) for item in group.items]
+        turns = self.turns
+        for index, entry in enumerate(entries, start=group.start):
+            if turn := turn_of(self.head.origin, index, entry, turns.last):
+                _check_turn(self.head.origin, turn, turns)
+                turns = turns.then(turn)
+        # REQ-LOG-23, REQ-LOG-24
+        keys = turns.signing(group.start, group.start + len(entries))
+        verifier, *others = (_verifier(self.head.origin, key) for key in keys)
         step = extend_mirror(
             self.frontier,
             group.start,
             [item.entry for item in group.items],
             group.checkpoint,
-            self.head.verifier,
+            verifier,
             self.head.origin,
             self.last or self.head.last,
         )
+        for other in others:
+            open_checkpoint(group.checkpoint, other, self.head.origin)
         self.frontier = step.frontier
         self.tiles.extend(step.tiles)
         self.leaves.extend(step.leaf_hashes)
         self.note, self.last = group.checkpoint, step.checkpoint
-        return [_decoded(item.entry) for item in group.items]
+        for index, entry in enumerate(entries, start=group.start):
+            self.turn(later, index, entry)
+        return entries
 
     def write_tiles(self, connection: Connection) -> None:
         """Insert the tiles that this growth completed."""
@@ -173,7 +207,7 @@ class Growth:
         ``Fatal(STORE_CORRUPT)`` where a row is not what was written.
         """
         first = self.head.first_row(self.start)
-        sql = _ROWS if self.head.signer is None else _ROWS_WITH_BESIDE
+        sql = _ROWS_WITH_BESIDE if self.head.own else _ROWS
         rows: list[Any] = connection.execute(sql, (first, first + len(self.leaves))).fetchall()
         if [leaf_hash(row[0]) for row in rows] != self.leaves:
             raise Fatal(
@@ -185,7 +219,7 @@ class Growth:
 
     def swap(self) -> None:
         """The commit stands: the copy becomes the head."""
-        self.head.frontier = self.frontier
+        self.head.frontier, self.head.turns = self.frontier, self.turns
         if self.note is not None:
             self.head.checkpoint, self.head.last = self.note, self.last
 
@@ -197,13 +231,43 @@ def _decoded(entry: bytes) -> Entry | Refused:
         return refused
 
 
-def signed(head: LogHead, frontier: Frontier) -> bytes:
-    """A signed checkpoint of an own log at ``frontier``.
+def signed(head: LogHead, frontier: Frontier, held: int) -> bytes:
+    """A signed checkpoint of an own log at ``frontier``, for who holds it up to ``held``.
 
     Ed25519 is deterministic: the same head signed twice is the same note, never a second story.
+    Raises ``Fatal(CONFIG_INVALID)`` where a key that has to sign is not there any more.
     """
-    assert head.signer is not None
-    return sign_checkpoint(Checkpoint(head.origin, frontier.size, frontier.root()), head.signer)
+    checkpoint = Checkpoint(head.origin, frontier.size, frontier.root())
+    first, *others = (_signer(head, key) for key in head.turns.signing(held, frontier.size))
+    note = sign_checkpoint(checkpoint, first)
+    if not others:
+        return note
+    return add_signatures(note, *(other.sign(checkpoint.text()) for other in others))
+
+
+def _signer(head: LogHead, public: bytes) -> NoteSigner:
+    found = head.named.get(public)
+    if found is None:
+        assert head.signers is not None
+        found = head.named[public] = head.signers.of(public).named(head.origin)
+    return found
+
+
+def _check_turn(origin: str, turn: Turn, before: Turns) -> None:
+    stolen = turn.compromised.union(*(one.compromised for one in before.all))
+    if turn.log_key == turn.cosign_key or {turn.log_key, turn.cosign_key} & stolen:
+        raise Fatal(
+            Reason.CHECKPOINT_SIGNATURE, "the log names a key that may not sign it", origin=origin
+        )
+
+
+def _verifier(origin: str, key: bytes) -> NoteVerifier:
+    try:
+        return NoteVerifier(origin, key)
+    except Refused as refused:
+        raise Fatal(
+            Reason.CHECKPOINT_SIGNATURE, "the log names a key that is none", origin=origin
+        ) from refused
 
 
 def verified_at(connection: Connection, head: LogHead, whole: Frontier, group: Group) -> Frontier:

@@ -24,6 +24,7 @@ TABLES: dict[str, tuple[str, ...]] = {
     "entries": ("pos",),
     "tiles": ("log", "level", "n"),
     "roots": ("log",),
+    "turns": ("log", "size"),
     "beside": ("pos",),
     "wraps": ("n",),
     "bundles": ("origin", "n"),

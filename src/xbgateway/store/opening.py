@@ -5,7 +5,7 @@ checkpoint is ever signed over damaged data.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +14,25 @@ import apsw
 from xbgateway.model.errors import Fatal, Reason
 from xbgateway.model.limits import START_TILES_MAX
 from xbgateway.model.origins import parse
-from xbgateway.tlog import Checkpoint, NoteSigner, NoteVerifier
+from xbgateway.tlog import Checkpoint, Keys, NoteSigner, Turn, Turns
 from xbgateway.tlog.tiles import TILE_WIDTH
 
 from .connection import Connection
 from .logs import LogHead, restore, scrub, signed
 from .schema import migrate
+from .turns import INSERT_TURN, turns_in, values_of
 
 
 @dataclass(frozen=True, slots=True)
 class LogSpec:
-    """A log that the store shall have. Exactly one of signer and verifier is set."""
+    """A log that the store shall have: an own one has signers.
+
+    ``first`` are its writer's keys from size 0 on, where nothing else is on record yet.
+    """
 
     origin: str
-    signer: NoteSigner | None = None
-    verifier: NoteVerifier | None = None
+    first: Turn
+    signers: Keys[NoteSigner] | None = None
 
 
 def connect(path: Path, synchronous: str) -> apsw.Connection:
@@ -56,7 +60,7 @@ def load_heads(connection: Connection, specs: Sequence[LogSpec]) -> dict[str, Lo
     """Every log that the store shall have. Raises ``Fatal(STORE_CORRUPT)``."""
     heads = {}
     for spec in specs:
-        role = "own" if spec.signer else "mirror"
+        role = "own" if spec.signers else "mirror"
         connection.execute(
             "INSERT INTO logs (origin, role) VALUES (?, ?) ON CONFLICT DO NOTHING",
             (spec.origin, role),
@@ -66,11 +70,11 @@ def load_heads(connection: Connection, specs: Sequence[LogSpec]) -> dict[str, Lo
             (spec.origin,),
         ).fetchone()
         assert row is not None
-        heads[spec.origin] = _head(connection, spec, role, row)
-    own = {_ends(head.origin): head.row for head in heads.values() if head.signer is not None}
+        heads[spec.origin] = _head(connection, spec, role, row, _turns(connection, spec, row[0]))
+    own = {_ends(head.origin): head.row for head in heads.values() if head.own}
     for head in heads.values():
         writer, reader, lane = _ends(head.origin)
-        if head.signer is None and lane.isdecimal():
+        if not head.own and lane.isdecimal():
             head.answering = own.get((reader, writer, lane))
     return heads
 
@@ -80,13 +84,30 @@ def _ends(origin: str) -> tuple[str | None, str | None, str]:
     return parts.writer, parts.reader, parts.lane
 
 
-def _head(connection: Connection, spec: LogSpec, role: str, row: tuple[Any, ...]) -> LogHead:
+def _turns(connection: Connection, spec: LogSpec, log: int) -> Turns:
+    """The keys of a log; a new one begins with those that its writer has come to elsewhere."""
+    if found := turns_in(connection, log):
+        return found
+    first, parts = spec.first, parse(spec.origin)
+    for lane in ("home", "control"):
+        sibling = str(replace(parts, lane=lane, reader=None if lane == "home" else parts.reader))
+        row = connection.execute("SELECT id FROM logs WHERE origin = ?", (sibling,)).fetchone()
+        if row is not None and (known := turns_in(connection, row[0])):
+            first = replace(known.last, size=0, compromised=frozenset())
+            break
+    connection.execute(INSERT_TURN, (log, *values_of(first)))
+    return Turns((first,))
+
+
+def _head(
+    connection: Connection, spec: LogSpec, role: str, row: tuple[Any, ...], turns: Turns
+) -> LogHead:
     """Rebuild a head from its rows and hold it against the last checkpoint on record."""
     row_number, size, note, held_size, held, stopped = row
     frontier = restore(connection, row_number, size)
     head = LogHead(
         row_number, spec.origin, role, frontier, note, held_size, held, stopped,
-        spec.signer, spec.verifier,
+        turns, spec.signers,
     )  # fmt: skip
     if note is not None:
         last = Checkpoint.parse(note.partition(b"\n\n")[0] + b"\n")
@@ -112,7 +133,7 @@ def _head(connection: Connection, spec: LogSpec, role: str, row: tuple[Any, ...]
     full = size // TILE_WIDTH
     for tile in range(max(0, full - START_TILES_MAX), full):
         scrub(connection, head, tile)
-    if spec.signer is not None:
+    if spec.signers is not None:
         # A crash may have fallen between the commit and its checkpoint: sign it now.
-        head.checkpoint = signed(head, frontier)
+        head.checkpoint = signed(head, frontier, head.last.size if head.last else 0)
     return head

@@ -276,6 +276,18 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX streams_exchange ON streams (exchange) WHERE exchange IS NOT NULL;
     CREATE INDEX streams_party ON streams (party);
     """,
+    # Which keys sign a log from which size on; those of a log that never changed them are the
+    # register's, and stand there from the next start on.
+    """
+    CREATE TABLE turns (
+        log INTEGER NOT NULL,
+        size INTEGER NOT NULL,
+        log_key BLOB NOT NULL,
+        cosign_key BLOB NOT NULL,
+        compromised BLOB NOT NULL,    -- keys of 32 bytes one after the other
+        PRIMARY KEY (log, size)
+    ) STRICT, WITHOUT ROWID;
+    """,
 )
 
 

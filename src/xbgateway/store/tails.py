@@ -31,6 +31,10 @@ class Tails:
         """A group was committed."""
         self._groups[group.origin].append(group)
 
+    def forget(self, origin: str) -> None:
+        """What is in memory of a log may not be joined with what follows: read it from the rows."""
+        self._groups[origin].clear()
+
     def joined(self, origin: str, start: int) -> Group | None:
         """Committed groups of an own log from ``start`` on, if they are still in memory.
 
@@ -69,7 +73,7 @@ class Tails:
         end = self._end(head.origin, start, whole.size)
         group = self._reader.group(head.origin, start, end, b"")
         frontier = verified_at(self._reader.connection(), head, whole, group)
-        return replace(group, checkpoint=signed(head, frontier))
+        return replace(group, checkpoint=signed(head, frontier, start))
 
     def _end(self, origin: str, start: int, size: int) -> int:
         """As many entries as fit one group, not running into a group that is in memory."""

@@ -17,6 +17,7 @@ from xbgateway.model.entry import (
     KeyBundle,
     Register,
     Request,
+    SigningKeys,
     decode,
 )
 from xbgateway.model.errors import Fatal, Reason, Refused, Unavailable
@@ -29,12 +30,13 @@ from . import effects
 from .connection import Connection
 from .logs import INSERT_BESIDE, INSERT_ENTRY, Growth, LogHead
 from .schema import INDEX_BITS, exchange_key
+from .turns import INSERT_TURN
 
 # Mirrored wraps beyond the newest few are of no use: the receiver opens payloads at once.
 _WRAPS_KEPT = 128
 INSERT_PENDING = "INSERT INTO pending VALUES (?, 'mirrored')"
 # Inserts before what may take them away again.
-_LATER = (INSERT_ENTRY, INSERT_BESIDE, INSERT_PENDING, *effects.LATER)
+_LATER = (INSERT_ENTRY, INSERT_BESIDE, INSERT_PENDING, INSERT_TURN, *effects.LATER)
 
 
 class Transaction:
@@ -95,7 +97,7 @@ class Transaction:
                 "UPDATE logs SET size = ?, checkpoint = ? WHERE id = ?",
                 (growth.frontier.size, growth.note or growth.head.checkpoint, growth.head.row),
             )
-            if growth.head.signer is not None:
+            if growth.head.own:
                 # Its checkpoint is signed after the commit; until it is on record itself this
                 # root says what the next start may sign.
                 self.connection.execute(
@@ -147,8 +149,11 @@ class RecordOperation:
             wrap = append.beside.wrap if append.beside else b""
             index = growth.append(tx.later, append, tx.keep_wrap(wrap) if wrap else None)
             placed.append(Position(append.origin, parse(append.origin).writer, index))
-            if append.exchange is None and isinstance(decode(append.entry), KeyBundle):
-                tx.keep_bundle(append.origin, index, append.entry)
+            if append.exchange is None:
+                entry = decode(append.entry)
+                growth.turn(tx.later, index, entry)
+                if isinstance(entry, KeyBundle):
+                    tx.keep_bundle(append.origin, index, append.entry)
         for effect in record.effects:
             effects.apply(tx.connection, tx.later, effect, tx.rows)
             if isinstance(effect, KeepRegister):
@@ -190,7 +195,7 @@ class MirrorOperation:
                 Reason.STORE_UNAVAILABLE, "a group that came before this one could not be kept"
             )
         try:
-            entries = growth.mirror(group)
+            entries = growth.mirror(tx.later, group)
         except Fatal as fatal:
             tx.connection.execute(
                 "UPDATE logs SET stopped = ? WHERE id = ?", (fatal.reason, growth.head.row)
@@ -237,7 +242,7 @@ def _waits(entry: Entry | Refused) -> bool:
     """Whether this node has to act on a mirrored entry of a data lane."""
     if isinstance(entry, Refused):
         return True
-    if isinstance(entry, Accepted | Final | Erasure | KeyBundle | Anchor):
+    if isinstance(entry, Accepted | Final | Erasure | KeyBundle | SigningKeys | Anchor):
         return False
     return getattr(entry, "exchange", None) is not None
 

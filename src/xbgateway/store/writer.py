@@ -361,9 +361,15 @@ class Store(ABC):
         for growth, rows in read:
             growth.swap()
             head = growth.head
-            if head.signer is not None:
-                head.checkpoint = signed(head, head.frontier)
-                groups.append(group_of(head, growth.start, rows))
+            if head.own:
+                head.checkpoint = signed(head, head.frontier, growth.start)
+                group = group_of(head, growth.start, rows)
+                groups.append(group)
+                if head.turns.at(growth.start) is head.turns.last:
+                    self._tails.append(group)
+                else:
+                    # Joined with others, one checkpoint would have too few signatures.
+                    self._tails.forget(head.origin)
         return groups
 
     def _count(self, batch: list[Waiting], tx: Transaction) -> None:
@@ -371,7 +377,7 @@ class Store(ABC):
         self.counts.fsyncs += 1
         self.counts.records += len(batch)
         for growth in tx.growths.values():
-            if growth.head.signer is not None:
+            if growth.head.own:
                 self.counts.entries += len(growth.leaves)
             else:
                 self.counts.mirrored += len(growth.leaves)
@@ -379,7 +385,6 @@ class Store(ABC):
     def _deliver(self, committed: Committed) -> None:
         """Tell everybody, the link first so that entries are on their way."""
         for group in committed.groups:
-            self._tails.append(group)
             self._on_grown(group)
         for done in committed.done:
             if isinstance(done.result, Mirrored):

@@ -14,6 +14,7 @@ from xbgateway.tlog.cosignature import (
 )
 from xbgateway.tlog.export import EntryReader, export_files
 from xbgateway.tlog.frontier import Frontier
+from xbgateway.tlog.keys import Keys, Turn, Turns
 from xbgateway.tlog.merkle import (
     EMPTY_ROOT,
     leaf_hash,
@@ -55,6 +56,7 @@ __all__ = [
     "EntryTooLarge",
     "Finding",
     "Frontier",
+    "Keys",
     "MirrorStep",
     "Note",
     "NoteSigner",
@@ -65,6 +67,8 @@ __all__ = [
     "SignatureType",
     "Tile",
     "TileReader",
+    "Turn",
+    "Turns",
     "Verified",
     "add_signatures",
     "audit_history",

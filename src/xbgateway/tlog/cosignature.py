@@ -5,6 +5,8 @@ size". Never checks that this is so: a mirror cosigns only what ``mirror.py`` ac
 store committed.
 """
 
+from collections.abc import Sequence
+
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from xbgateway.model.errors import Fatal, Reason
@@ -68,11 +70,17 @@ def verify_cosignature(note: bytes, verifier: NoteVerifier) -> int:
     return max(times)
 
 
-def verify_cosignature_line(checkpoint_text: bytes, line: bytes, verifier: NoteVerifier) -> int:
-    """As :func:`verify_cosignature`, for a line that came alone: the receipt on the link."""
-    _check_type(verifier)
+def verify_cosignature_line(
+    checkpoint_text: bytes, line: bytes, verifiers: Sequence[NoteVerifier]
+) -> int:
+    """As :func:`verify_cosignature`, for a line that came alone: the receipt on the link.
+
+    It counts under any of the keys given: while a key is replaced there are two.
+    """
+    for verifier in verifiers:
+        _check_type(verifier)
     signature = parse_signature_line(line)
-    times = Note(checkpoint_text, (signature,)).open((verifier,))
+    times = Note(checkpoint_text, (signature,)).open(verifiers)
     Checkpoint.parse(checkpoint_text)
     return max(one.time_s for one in times if one.time_s is not None)
 

@@ -94,7 +94,7 @@ async def meet(folder: Path, mirror: Mirror, check: Callable[[Any], Awaitable[No
     writers = Writers(
         store,
         cast("PeerChannels", channels),
-        [Outlet(ORIGIN, "macao", target, COSIGNER)],
+        [Outlet(ORIGIN, "macao", target, lambda: (COSIGNER,))],
         "zhuhai",
         lambda _node, _origin, _up: None,
     )

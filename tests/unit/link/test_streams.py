@@ -12,10 +12,10 @@ import grpc
 import grpc.aio
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from tests.property.test_store import EXCHANGE, KEY, Model, verifier
+from tests.harness.logs import mirrored_logs, own_logs
+from tests.property.test_store import EXCHANGE, KEY, Model
 
 from xbgateway.api.link.v1 import link_pb2, link_pb2_grpc
-from xbgateway.core import cosigner_name
 from xbgateway.exchange import Mirrored
 from xbgateway.link import Mirrors, Writers
 from xbgateway.link.channels import PeerChannels, Target
@@ -23,8 +23,9 @@ from xbgateway.link.writer import Outlet
 from xbgateway.model.errors import Reason
 from xbgateway.model.outcome import Position
 from xbgateway.model.record import Append, Beside, Pending, Record
-from xbgateway.store import LogSpec, SqliteStore
-from xbgateway.tlog import Cosigner, NoteSigner, NoteVerifier, SignatureType, verify_cosignature
+from xbgateway.node_keys import cosigner_name
+from xbgateway.store import SqliteStore
+from xbgateway.tlog import Cosigner, NoteVerifier, SignatureType, verify_cosignature
 
 ORIGIN = "z.test/zhuhai/macao/lane/0"
 OTHER = "z.test/zhuhai/macao/lane/1"
@@ -82,11 +83,11 @@ class Pair:
 
 
 def own(path: Path) -> SqliteStore:
-    return SqliteStore(path, [LogSpec(o, signer=NoteSigner(o, KEY)) for o in (ORIGIN, OTHER)])
+    return SqliteStore(path, own_logs(KEY, ORIGIN, OTHER))
 
 
 def mirrored(path: Path) -> SqliteStore:
-    return SqliteStore(path, [LogSpec(o, verifier=verifier(o, KEY)) for o in (ORIGIN, OTHER)])
+    return SqliteStore(path, mirrored_logs(KEY, ORIGIN, OTHER))
 
 
 @asynccontextmanager
@@ -99,14 +100,14 @@ async def linked(folder: Path, *, run: bool = True) -> AsyncIterator[Pair]:
     mirrors = Mirrors(
         mirror,
         {ORIGIN: "zhuhai", OTHER: "zhuhai"},
-        Cosigner(COSIGNER.name, COSIGN),
+        lambda _node: Cosigner(COSIGNER.name, COSIGN),
         lambda _context: "zhuhai",
     )
     mirrors.attach(server)
     writers = Writers(
         writer,
         cast("PeerChannels", channels),
-        [Outlet(o, "macao", target, COSIGNER) for o in (ORIGIN, OTHER)],
+        [Outlet(o, "macao", target, lambda: (COSIGNER,)) for o in (ORIGIN, OTHER)],
         "zhuhai",
         lambda _node, _origin, _up: None,
     )
@@ -373,7 +374,7 @@ async def test_only_what_speaks_against_the_log_stops_it(
     writers = Writers(
         store,
         cast("PeerChannels", channels),
-        [Outlet(ORIGIN, "macao", target, COSIGNER)],
+        [Outlet(ORIGIN, "macao", target, lambda: (COSIGNER,))],
         "zhuhai",
         lambda _node, _origin, _up: None,
     )

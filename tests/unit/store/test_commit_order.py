@@ -20,9 +20,9 @@ async def test_nothing_is_signed_or_handed_out_while_the_commit_hangs(
     signed: list[int] = []
     sign = logs.signed
 
-    def signing(head: Any, frontier: Any) -> bytes:
+    def signing(head: Any, frontier: Any, held: int) -> bytes:
         signed.append(frontier.size)
-        return sign(head, frontier)
+        return sign(head, frontier, held)
 
     monkeypatch.setattr("xbgateway.store.writer.signed", signing)
     store.start(grown.append)
@@ -69,9 +69,9 @@ async def test_rows_are_read_back_between_commit_and_signature(
     order: list[str] = []
     sign, reread = logs.signed, logs.Growth.reread
 
-    def signing(head: Any, frontier: Any) -> bytes:
+    def signing(head: Any, frontier: Any, held: int) -> bytes:
         order.append("signed")
-        return sign(head, frontier)
+        return sign(head, frontier, held)
 
     def reading(growth: Any, connection: Any) -> Any:
         assert not connection.in_transaction

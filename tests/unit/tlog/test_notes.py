@@ -222,7 +222,7 @@ def test_signature_types_do_not_stand_for_each_other() -> None:
         lambda: open_checkpoint(note, cosigner.verifier, ORIGIN),
         lambda: open_checkpoint(note, log.verifier, ORIGIN),
         lambda: verify_cosignature(text + b"\n" + log.sign(text), log.verifier),
-        lambda: verify_cosignature_line(text, log.sign(text), log.verifier),
+        lambda: verify_cosignature_line(text, log.sign(text), [log.verifier]),
     ):
         assert reason_of(Fatal, call) is Reason.CHECKPOINT_SIGNATURE
 
@@ -238,7 +238,7 @@ def test_a_note_signature_over_a_cosignature_message_is_no_checkpoint() -> None:
 def test_a_receipt_line_is_bound_to_text_time_and_key() -> None:
     text = checkpoint_of(transfers(3)).text()
     line = COSIGNER.cosign(text, COSIGNED_S)
-    assert verify_cosignature_line(text, line, COSIGNER.verifier) == COSIGNED_S
+    assert verify_cosignature_line(text, line, [COSIGNER.verifier]) == COSIGNED_S
     later = Signature(
         COSIGNER.name,
         COSIGNER.verifier.key_id,
@@ -246,18 +246,18 @@ def test_a_receipt_line_is_bound_to_text_time_and_key() -> None:
     ).line()
     other_text = checkpoint_of(transfers(4)).text()
     for wrong_text, wrong_line in ((text, later), (other_text, line)):
-        arguments = (wrong_text, wrong_line, COSIGNER.verifier)
+        arguments = (wrong_text, wrong_line, [COSIGNER.verifier])
         reason = reason_of(Fatal, verify_cosignature_line, *arguments)
         assert reason is Reason.CHECKPOINT_SIGNATURE
     for bad in (line[:-1], line + line, b"", b"\n", line.replace(b" ", b"  ", 2)):
-        reason = reason_of(Fatal, verify_cosignature_line, text, bad, COSIGNER.verifier)
+        reason = reason_of(Fatal, verify_cosignature_line, text, bad, [COSIGNER.verifier])
         assert reason is Reason.CHECKPOINT_MALFORMED
 
 
 def test_a_cosignature_beyond_the_range_of_time_is_refused() -> None:
     text = checkpoint_of(transfers(3)).text()
     line = COSIGNER.cosign(text, 2**63)
-    reason = reason_of(Fatal, verify_cosignature_line, text, line, COSIGNER.verifier)
+    reason = reason_of(Fatal, verify_cosignature_line, text, line, [COSIGNER.verifier])
     assert reason is Reason.CHECKPOINT_SIGNATURE
 
 
