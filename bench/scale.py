@@ -88,8 +88,8 @@ def _fed(figures: Figures) -> str:
 <!-- Written by `python -m bench --write-docs` from the figures of a run; do not edit. -->
 
 A plan beyond what is built: {PER_SECOND:,} exchanges/s, {PEERS} peers,
-{ENTRIES / 1e9:.0f} billion entries. **Several processes per node and PostgreSQL are not built
-yet**; what is built is one process with its embedded store. So this page says what a node can do
+{ENTRIES / 1e9:.0f} billion entries. **Several processes per node are not built yet**; what is built
+is one process, with its embedded store or with PostgreSQL. So this page says what a node can do
 today, what breaks first on the way, and what the lanes that every log already has are for.
 `python -m bench scale` simulates it again, in seconds: a queueing model (`bench/plan.py`) fed by
 the measured figures of [benchmarks.md](benchmarks.md), the same digits at every run.

@@ -296,7 +296,8 @@ def _scenarios() -> list[Record]:
             (HENGQIN,),
             days=30,
             log_days=1096,
-        ),
+        )
+        | {"priority": "urgent"},  # somebody stands at the window
         _scenario(
             "SC-CC",
             _texts(

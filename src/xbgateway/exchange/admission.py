@@ -5,14 +5,14 @@ nothing.
 """
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from xbgateway.model.clock import LOCAL, instant, parse_instant
 from xbgateway.model.decision import Finding
 from xbgateway.model.errors import Reason, Refused
 from xbgateway.model.facts import ContentFacts, Facts, Leg, Standing
-from xbgateway.model.limits import INLINE_PAYLOAD_BYTES_MAX
+from xbgateway.model.limits import HEAD_START_S, INLINE_PAYLOAD_BYTES_MAX
 from xbgateway.model.origins import exchange_id
 from xbgateway.model.outcome import Outcome
 from xbgateway.model.record import Effect
@@ -292,6 +292,11 @@ class Admission:
     def terms(self, declaration: Declaration) -> DeliveryTerms:
         """How the declared recipient is given its exchanges."""
         return self._catalogue.terms(declaration.service, declaration.recipient, declaration.method)
+
+    def rank(self, declaration: Declaration, at: str) -> str:
+        """In which order a delivery that began at ``at`` comes, by its scenario's priority."""
+        priority = self._current.register.priority(declaration.scenario)
+        return instant(parse_instant(at) - timedelta(seconds=HEAD_START_S[priority]))
 
     def provides(self, declaration: Declaration) -> bool:
         """Whether the declared recipient provides the service from this node."""

@@ -51,12 +51,14 @@ class Calls:
         terms = self._admission.terms(declaration)
         if terms.is_push:
             return None
-        return _first(declaration, terms, pending.position, at, last)
+        rank = self._admission.rank(declaration, at)
+        return _first(declaration, terms, pending.position, at, last, rank)
 
     def row(self, opened: Opened, position: Position, *, unsure: bool) -> DeliveryRow:
         """The row of a delivery that begins now; ``unsure``: a run before may have been heard."""
         terms, at = self._admission.terms(opened.declaration), instant(self._clock.now())
-        row = _first(opened.declaration, terms, position, at, opened.said.last)
+        rank = self._admission.rank(opened.declaration, at)
+        row = _first(opened.declaration, terms, position, at, opened.said.last, rank)
         row = replace(row, unsure=unsure)
         return replace(row, until=_horizon(terms, row, opened.said.last))
 
@@ -70,7 +72,8 @@ class Calls:
         """The row of a parked delivery that begins anew, by a person's word."""
         now, terms = instant(self._clock.now()), self._admission.terms(opened.declaration)
         assert row.position is not None
-        fresh = _first(opened.declaration, terms, row.position, now, opened.said.last)
+        rank = self._admission.rank(opened.declaration, now)
+        fresh = _first(opened.declaration, terms, row.position, now, opened.said.last, rank)
         fresh = replace(fresh, unsure=row.unsure, version=row.version)
         return replace(fresh, until=_horizon(terms, fresh, opened.said.last))
 
@@ -189,8 +192,13 @@ def _metadata(opened: Opened) -> list[tuple[str, str]]:
     return metadata
 
 
-def _first(
-    declaration: Declaration, terms: DeliveryTerms, position: Position, at: str, last: str
+def _first(  # noqa: PLR0917 - one value for each thing that a row says
+    declaration: Declaration,
+    terms: DeliveryTerms,
+    position: Position,
+    at: str,
+    last: str,
+    rank: str,
 ) -> DeliveryRow:
     """The row of a delivery that has none yet; ``last`` is the exchange's last moment."""
     row = DeliveryRow(
@@ -205,6 +213,7 @@ def _first(
         due=at,
         until=last,
         most=terms.attempts or NO_LIMIT,
+        rank=rank,
     )
     return replace(row, until=_horizon(terms, row, last))
 

@@ -23,6 +23,9 @@ DeliveryState = Literal[
     "closed",  # a person has looked
     "done",  # acknowledged; kept a while, so that the same answer again is no error
 ]
+# How urgent exchanges are where they wait for their provider.
+Priority = Literal["urgent", "normal", "bulk"]
+
 # What a person has to see.
 FOR_PEOPLE: Final[tuple[DeliveryState, ...]] = ("dead", "unknown")
 
@@ -50,6 +53,7 @@ class DeliveryRow:
     reason: str = ""  # why it is parked or unknown
     answer: bytes | None = None  # keyed hash of the acknowledged answer
     remark: bytes | None = None  # who looked and what was found, sealed
+    rank: str = ""  # who waits comes in this order: when it began, less its priority's head start
     version: int = 0  # of the row; 0: not on record
 
     @property

@@ -154,6 +154,9 @@ PULLS_OPEN_MAX = 128
 ACKNOWLEDGED_KEPT_DAYS = 7
 # Acknowledged rows that one transaction forgets: a few milliseconds that its neighbours wait.
 ACKNOWLEDGED_FORGOTTEN_MAX = 1000
+# So much before others that began with them do exchanges of a priority come. Nobody waits for ever:
+# what is older than a head start comes first.
+HEAD_START_S = {"urgent": 86_400, "normal": 3_600, "bulk": 0}
 # How often the node looks whose time has come, and how many deliveries that have ended it ends at
 # each look.
 DELIVERIES_LOOK_S = 0.25

@@ -17,6 +17,7 @@ import orjson
 from pydantic import ValidationError
 
 from xbgateway.model import limits
+from xbgateway.model.delivery import Priority
 from xbgateway.model.errors import Reason, Refused
 from xbgateway.register import _yaml
 from xbgateway.register.entries import Dataset, Document, Node, Party, Scenario
@@ -92,6 +93,11 @@ class Register:
         if (scenario := self._scenarios.get(scenario_id)) is None:
             raise Refused(Reason.REFERENCE_UNKNOWN, "no such scenario", scenario=scenario_id)
         return scenario
+
+    def priority(self, scenario_id: str) -> Priority:
+        """Of a scenario's exchanges; of one that is not registered any more, the usual one."""
+        scenario = self._scenarios.get(scenario_id)
+        return scenario.priority if scenario else "normal"
 
     def instrument(self, instrument_id: str) -> Instrument:
         """Raises ``Refused(REFERENCE_UNKNOWN)``."""

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from xbgateway.model.delivery import Priority
 from xbgateway.model.facts import Direction, Jurisdiction
 from xbgateway.model.papers import Origin
 from xbgateway.register.delivering import PUSH, DeliveryTerms
@@ -197,7 +198,7 @@ class Leg(Record):
 
 
 class Scenario(Record):
-    """Who may call what, for which purposes, on which grounds."""
+    """Who may call what, for which purposes, on which grounds, and whose turn comes first."""
 
     id: Id
     title: Texts
@@ -208,6 +209,7 @@ class Scenario(Record):
     providers: Ids
     request: Leg
     answer: Leg
+    priority: Priority = "normal"  # of its exchanges where they wait for the provider
     applied_on: Day | None = None  # None: listed when the document was written
     reviewed_on: Day | None = None
     listed_on: Day | None = None

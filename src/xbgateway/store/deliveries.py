@@ -27,10 +27,10 @@ from .schema import exchange_key
 
 _COLUMNS = (
     "exchange, origin, n, party, service, method, state, at, last, due, until, attempts, most,"
-    " unsure, wait_s, lease, reason, answer, remark, version"
+    " unsure, wait_s, lease, reason, answer, remark, rank, version"
 )
 _PUT = (
-    f"INSERT INTO deliveries ({_COLUMNS}) VALUES ({', '.join('?' * 20)})"  # noqa: S608
+    f"INSERT INTO deliveries ({_COLUMNS}) VALUES ({', '.join('?' * 21)})"  # noqa: S608
     " ON CONFLICT (exchange) DO UPDATE SET "
     + ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS.split(", ")[1:])
 )
@@ -64,7 +64,7 @@ def apply(connection: Connection, effect: PutDelivery | DropDelivery | ForgetDel
                     *((here.origin, here.index) if here else (None, None)),
                     *(row.party, row.service, row.method, row.state, row.at, row.last, row.due),
                     *(row.until, row.attempts, row.most, int(row.unsure), row.wait_s, row.lease),
-                    *(row.reason, row.answer, row.remark, row.version + 1),
+                    *(row.reason, row.answer, row.remark, row.rank, row.version + 1),
                 ),
             )
         case DropDelivery(row):
@@ -88,19 +88,19 @@ class DeliveryRows:
         return next(iter(self._rows("WHERE exchange = ?", key)), None)
 
     def due(self, service: str, methods: Iterable[str], now: str, limit: int) -> list[DeliveryRow]:
-        """What waits for one service and whose time has come, the longest due first."""
+        """What waits for one service and whose time has come, in its order."""
         return self._rows(
             "WHERE state = 'waiting' AND service = ? AND due <= ? AND until > ?"
-            " AND method IN (SELECT value FROM json_each(?)) ORDER BY due LIMIT ?",
+            " AND method IN (SELECT value FROM json_each(?)) ORDER BY rank LIMIT ?",
             *(service, now, now, json.dumps(list(methods)), limit),
         )
 
     def visible(self, party: str, paths: Iterable[str], now: str, limit: int) -> list[DeliveryRow]:
-        """What a party can pull of these ``service/method``, the longest due first."""
+        """What a party can pull of these ``service/method``, in its order."""
         return self._rows(
             "WHERE state = 'waiting' AND party = ? AND due <= ? AND until > ? AND attempts < most"
             " AND service || '/' || method IN (SELECT value FROM json_each(?))"
-            " ORDER BY due LIMIT ?",
+            " ORDER BY rank LIMIT ?",
             *(party, now, now, json.dumps(list(paths)), limit),
         )
 

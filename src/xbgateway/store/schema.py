@@ -288,6 +288,15 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (log, size)
     ) STRICT, WITHOUT ROWID;
     """,
+    # In which order deliveries that wait come: by priority, and nobody waits for ever.
+    """
+    ALTER TABLE deliveries ADD COLUMN rank TEXT NOT NULL DEFAULT '';
+    UPDATE deliveries SET rank = at;
+    DROP INDEX deliveries_due;
+    DROP INDEX deliveries_pull;
+    CREATE INDEX deliveries_due ON deliveries (service, rank) WHERE state = 'waiting';
+    CREATE INDEX deliveries_pull ON deliveries (party, rank) WHERE state = 'waiting';
+    """,
 )
 
 

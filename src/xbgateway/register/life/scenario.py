@@ -66,6 +66,7 @@ SCENARIO = Machine(
             ("applied",),
             ASKING,
             must=("id", "title", *_CONTENT),
+            may=("priority",),
             on="applied_on",
         ),
         _scenario_event(
@@ -93,7 +94,7 @@ SCENARIO = Machine(
             ("applied", "reviewed", "listed"),
             ("applied",),
             ASKING,
-            may=("title", *_CONTENT),
+            may=("title", "priority", *_CONTENT),
             on="applied_on",
             clears=("reviewed_on", "listed_on"),
         ),
