@@ -15,7 +15,7 @@ from xbgateway.identity import load_ed25519, load_rest_key, load_seal_seed
 from xbgateway.model.clock import Clock, instant
 from xbgateway.model.entry import SigningKeys
 from xbgateway.model.entry_parts import Compromised
-from xbgateway.model.errors import Fatal, Reason
+from xbgateway.model.errors import Fatal, Reason, Refused
 from xbgateway.model.limits import SEALING_RETIRED_S
 from xbgateway.model.record import Append, Record
 from xbgateway.register import Register
@@ -137,15 +137,21 @@ class Signing:
     async def announce(self) -> bool:
         """Name the newest keys in every own log that has not heard of them; whether one had not.
 
-        REQ-LOG-22: in one commit.
+        REQ-LOG-22: in one commit. Raises ``Refused(CONFIG_INVALID)`` for a compromised key.
         """
         log_key = self._keys.logs.newest.verifier.public_key
         cosign_key = self._keys.cosigners.newest.verifier.public_key
         appends = []
         for origin in self._topology.own():
-            last = self._store.heads[origin].turns.last
-            if (last.log_key, last.cosign_key) == (log_key, cosign_key):
+            head = self._store.heads[origin]
+            last = head.turns.last
+            # A log that has stopped takes no entry: it hears of them once it is released.
+            if head.stopped or (last.log_key, last.cosign_key) == (log_key, cosign_key):
                 continue
+            if {log_key, cosign_key} & self._keys.compromised:
+                raise Refused(
+                    Reason.CONFIG_INVALID, "log.key or cosign.key is a key that is compromised"
+                )
             entry = SigningKeys(
                 at=instant(self._clock.now()),
                 node=self._topology.node,

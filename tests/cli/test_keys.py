@@ -38,6 +38,14 @@ def test_a_rotation_that_died_half_way_is_finished(pair: Pair, run: Run, use: st
     assert run("keys", "show", keys).exit_code == 0
 
 
+@pytest.mark.parametrize("use", COMMANDS)
+def test_twice_in_a_second_loses_no_key(pair: Pair, run: Run, use: str) -> None:
+    keys = pair.keys("zhuhai")
+    codes = [run("keys", COMMANDS[use], keys).exit_code for _ in range(3)]
+    assert set(codes) <= {0, 5}
+    assert len(list(keys.glob(f"{use}-*.key"))) == codes.count(0)
+
+
 @pytest.mark.parametrize("use", ["log", "cosign"])
 def test_a_compromised_key_is_kept_as_such_also_after_a_run_that_died(
     pair: Pair, run: Run, use: str

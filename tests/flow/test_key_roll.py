@@ -12,7 +12,7 @@ from tests.harness.simulator import World, world
 from tests.harness.verify import signing_keys
 
 from xbgateway.model.entry import SigningKeys
-from xbgateway.model.errors import Fatal, Reason
+from xbgateway.model.errors import Fatal, Reason, Refused
 from xbgateway.model.origins import is_data
 from xbgateway.model.outcome import Outcome
 from xbgateway.model.record import Append, MirrorGroup, Record
@@ -187,3 +187,42 @@ async def test_a_key_that_is_in_force_and_gone_is_not_started_with(tmp_path: Pat
         with pytest.raises(Fatal) as caught:
             await w.start("zhuhai")
         assert caught.value.reason is Reason.CONFIG_INVALID
+
+
+async def test_a_log_that_has_stopped_holds_up_no_other(tmp_path: Path) -> None:
+    async with world(tmp_path, {"macao": fund}) as w:
+        await asked(w)
+        await w.settle()
+        core = w.nodes["zhuhai"].core
+        await core.store.stop_log(LANE, Reason.LOG_FORK)
+        size, before = core.store.size(LANE), core.store.size(core.topology.home)
+        roll(w, "zhuhai")
+        assert await core.signing.announce()
+        assert not await core.signing.announce()
+        assert core.store.size(LANE) == size
+        assert core.store.size(core.topology.home) == before + 1
+
+
+@pytest.mark.parametrize("case", ["one key for two uses", "a stolen key once more"])
+async def test_a_key_that_may_not_sign_stops_the_mirror(tmp_path: Path, case: str) -> None:
+    async with world(tmp_path, {"macao": fund}) as w:
+        await asked(w)
+        await w.settle()
+        core, peer = w.nodes["zhuhai"].core, w.nodes["macao"].core
+        old, cosign = core.keys.logs.newest, core.keys.cosigners.newest
+        if case == "one key for two uses":
+            again = Ed25519PrivateKey.generate()
+            core.keys.logs.add(NoteSigner(ZHUHAI, again))
+            core.keys.cosigners.add(Cosigner(cosign.name, again))
+        else:
+            core.keys.compromised.add(old.verifier.public_key)
+            roll(w, "zhuhai", cosign=False)
+            await core.signing.announce()
+            await w.settle()
+            core.keys.logs.add(old)
+            with pytest.raises(Refused):
+                await core.signing.announce()
+            core.keys.compromised.clear()  # an evil node forgets
+        await core.signing.announce()
+        await until(lambda: peer.store.heads[LANE].stopped is not None)
+        assert peer.store.heads[LANE].stopped == Reason.CHECKPOINT_SIGNATURE

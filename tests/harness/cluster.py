@@ -6,6 +6,7 @@ import random
 import signal
 import socket
 import sqlite3
+import sys
 from collections.abc import (
     AsyncIterator,
     Awaitable,
@@ -35,6 +36,18 @@ async def eventually(
             await asyncio.sleep(every_s)
 
 
+async def command(*arguments: object) -> tuple[int, str]:
+    """A command as an operator types it; its exit code and what it printed."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "xbgateway", *map(str, arguments)),
+        env={"PYTHONPATH": str(ROOT / "src"), "PATH": "/usr/bin:/bin"},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    out, _ = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, out.decode()
+
+
 @dataclass
 class Processes(Cluster):
     """A cluster whose processes may have an environment of their own, or another way to start."""
@@ -62,6 +75,10 @@ class Processes(Cluster):
         made = Shim.of(self.store(name))
         self.environment[name] = made.environment(shadow=shadow)
         return made
+
+    def keys(self, node: str) -> Path:
+        """The folder of a node's keys."""
+        return self.certificates / node / "nodes" / node
 
     def stores(self) -> dict[str, Path]:
         return {name: self.store(name) for name in PARTIES}

@@ -5,7 +5,6 @@ import json
 import re
 import shutil
 import sqlite3
-import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import pytest
 import yaml
 from tests.harness.agreement import agree
 from tests.harness.callers import KINDS, QUERY, callers
-from tests.harness.cluster import Processes, cluster, eventually
+from tests.harness.cluster import Processes, cluster, command, eventually
 
 from xbgateway.demo.cluster import PARTIES
 
@@ -23,22 +22,10 @@ HOME = "zhuhai.xbg.test/zhuhai/home"
 LANE = "zhuhai.xbg.test/zhuhai/macao/lane/0"
 
 
-async def _run(*arguments: object) -> tuple[int, str]:
-    """The command as an operator types it; its exit code and what it printed."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "xbgateway", *map(str, arguments)),
-        env={"PYTHONPATH": "src", "PATH": "/usr/bin:/bin"},
-        stdout=asyncio.subprocess.PIPE,
-    )
-    out, _ = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, out.decode()
-
-
 async def _verified(nodes: Processes, register: Path, *more: Path) -> dict[str, list[str]]:
     """What `log verify` finds (REQ-LOG-21) in both stores and more, by log or file."""
     paths = [*map(nodes.store, PARTIES), *more]
-    code, out = await _run("log", "verify", *paths, "--register", register, "--output", "json")
+    code, out = await command("log", "verify", *paths, "--register", register, "--output", "json")
     found: dict[str, list[str]] = {}
     said = json.loads(out)
     for verdict in (*said["stores"], *said["logs"]):
@@ -58,7 +45,7 @@ def _turns(store: Path) -> dict[str, int]:
 
 async def test_keys_are_rolled_under_load_and_old_signatures_stay_good(tmp_path: Path) -> None:
     async with cluster(tmp_path) as nodes, callers(nodes) as people:
-        folders = {node: nodes.certificates / node / "nodes" / node for node in PARTIES}
+        folders = {node: nodes.keys(node) for node in PARTIES}
         old: dict[str, Any] = {
             one["id"]: one for one in yaml.safe_load(nodes.register.read_text())["nodes"]
         }
@@ -66,15 +53,15 @@ async def test_keys_are_rolled_under_load_and_old_signatures_stay_good(tmp_path:
         await nodes.settle()
         store = nodes.store("zhuhai")
         exports = {one: tmp_path / one.replace("/", "-") for one in (LANE, HOME)}
-        exporting = (_run("log", "export", store, one, to) for one, to in exports.items())
+        exporting = (command("log", "export", store, one, to) for one, to in exports.items())
         assert [code for code, _ in await asyncio.gather(*exporting)] == [0, 0]
         replaced: dict[str, dict[str, str]] = {node: {} for node in PARTIES}
         async with people.load((*KINDS, *KINDS), pause_s=0.02):
             await people.more_answers(10, 30)
             for node, folder in folders.items():
                 for use, more in (("log", ["--compromised"]), ("cosign", [])):
-                    command = "rotate-log" if use == "log" else "rotate-cosigning"
-                    code, out = await _run("keys", command, folder, *more)
+                    verb = "rotate-log" if use == "log" else "rotate-cosigning"
+                    code, out = await command("keys", verb, folder, *more)
                     assert code == 0
                     replaced[node][use] = re.findall(rf"{use}-(\d+T\d+Z)\S*\.key", out)[0]
                 if node == "macao":  # it may die at any moment of it
@@ -85,7 +72,7 @@ async def test_keys_are_rolled_under_load_and_old_signatures_stay_good(tmp_path:
             await people.more_answers(20, 30)
         await nodes.settle()
         retiring = (
-            _run("keys", "retire", folders[node], time, "--use", use, "--early", "--yes")
+            command("keys", "retire", folders[node], time, "--use", use, "--early", "--yes")
             for node, times in replaced.items()
             for use, time in times.items()
         )

@@ -6,7 +6,6 @@ import shutil
 import socket
 import sqlite3
 import ssl
-import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import closing
@@ -19,7 +18,7 @@ import pytest
 from cryptography import x509
 from prometheus_client.parser import text_string_to_metric_families
 from tests.harness.callers import KINDS, PROOF, QUERY, Asked, Callers
-from tests.harness.cluster import Processes, eventually
+from tests.harness.cluster import Processes, command, eventually
 from tests.harness.scale import scaled
 from tests.harness.verify import sizes
 
@@ -128,13 +127,7 @@ async def test_sealing_keys_rotate_under_load(nodes: Processes, people: Callers)
         await asyncio.sleep(0.5)
         known = set(_sealing_keys(nodes))
         for node in PARTIES:
-            folder = nodes.certificates / node / "nodes" / node
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "xbgateway", "keys", "rotate-sealing", str(folder)),
-                env={"PYTHONPATH": "src", "PATH": "/usr/bin:/bin"},
-                stdout=asyncio.subprocess.DEVNULL,
-            )
-            assert await process.wait() == 0
+            assert (await command("keys", "rotate-sealing", nodes.keys(node)))[0] == 0
         await eventually(lambda: len(set(_sealing_keys(nodes)) - known) == 1, 15)
         await asyncio.sleep(0.5)
     mine = people.asked[first:]

@@ -1,8 +1,9 @@
 """Everything that goes wrong, at random and at once, under load: promise 2 with real processes.
 
 Processes die by ``kill -9`` or stop for seconds, lines between the nodes fail in every way, clocks
-are a little wrong, disks are full or do not sync. Afterwards both sides agree on everything, and
-each caller was told what became of its request. ``make soak`` does it for half an hour.
+are a little wrong, disks are full or do not sync, keys are rolled. Afterwards both sides agree on
+everything, and each caller was told what became of its request. ``make soak`` does it for half an
+hour.
 """
 
 import asyncio
@@ -20,7 +21,7 @@ from typing import Literal
 import pytest
 from tests.harness.agreement import agree, asked_again
 from tests.harness.callers import NOTICE, PROOF, QUERY, Callers, callers
-from tests.harness.cluster import Processes, cluster
+from tests.harness.cluster import Processes, cluster, command
 from tests.harness.network import Network, Weather, lay
 from tests.harness.officers import check_holds, deciding, held_load, with_held
 from tests.harness.scale import scaled
@@ -59,7 +60,7 @@ class Storm:
     async def strike(self) -> None:
         """One thing goes wrong, and is well again by itself or by who looks after processes."""
         faults: dict[Callable[[], Awaitable[None]], int]
-        faults = {self._kill: 15, self._weather: 5, self._pause: 3}
+        faults = {self._kill: 15, self._weather: 5, self._pause: 3, self._roll: 1}
         if SHIMMED:
             faults |= {self._clock: 2, self._disk: 3}
         (fault,) = self.chance.choices(list(faults), list(faults.values()))
@@ -106,6 +107,13 @@ class Storm:
             await asyncio.sleep(self.chance.uniform(0.2, 2.0))
             process.send_signal(signal.SIGCONT)
             self.done["pause"] += 1
+
+    async def _roll(self) -> None:
+        """A node that may be down just now gets new keys."""
+        verb = self.chance.choice(("rotate-log", "rotate-cosigning", "rotate-sealing"))
+        code, _ = await command("keys", verb, self.nodes.keys(self._node()))
+        assert code == 0
+        self.done[verb] += 1
 
     async def _clock(self) -> None:
         shim = Shim.of(self.nodes.store(self._node()))

@@ -137,6 +137,8 @@ def _rotate(directory: Path, use: Use, made: bytes, ending: str = ".key") -> Non
     if left:
         time, path = left[-1]
         kept = path.rename(directory / f"{use}-{time}{ending}")
+    elif any(time in kept.name for time, _ in _retired(directory, use)):
+        raise Refused(Reason.CONFIG_INVALID, f"{use}.key was replaced this very second; try again")
     else:
         os.link(current, kept)
     write_file(current, made, PRIVATE_MODE)
