@@ -10,6 +10,8 @@ from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from xbgateway.exchange import Topology
 from xbgateway.identity import load_ed25519, load_rest_key, load_seal_seed
 from xbgateway.model.clock import Clock, instant
@@ -56,33 +58,32 @@ class NodeKeys:
         rest = load_rest_key(folder / "rest.key", dev=dev)
         retired = sorted(folder.glob("seal-*.key"))
         keys = [load_seal_seed(path, dev=dev) for path in (*retired, folder / "seal.key")]
-        log = load_ed25519(folder / "log.key", dev=dev)
-        cosign = load_ed25519(folder / "cosign.key", dev=dev)
         made = cls(
-            logs=Keys(NoteSigner(f"{trust_domain}/{node}", log)),
-            cosigners=Keys(Cosigner(cosigner_name(trust_domain, node), cosign)),
+            logs=Keys(),
+            cosigners=Keys(),
             ring=SealingKeyRing(SealingKey.from_seed(seed) for seed in keys),
             rest=RestKey(rest),
             counting=keyed_hash(rest, b"xbg/v1/counting"),
         )
-        made.refresh_signing(folder, dev=dev)
+        name, mirror = f"{trust_domain}/{node}", cosigner_name(trust_domain, node)
+        made._read_signing(folder, name, mirror, dev=dev)
         return made
 
     def refresh_signing(self, folder: Path, *, dev: bool = False) -> None:
-        """Take up the log and cosigning keys of the folder; ``log.key`` and ``cosign.key`` last."""
+        """Take up the log and cosigning keys that are in the folder now."""
         name, mirror = self.logs.newest.name, self.cosigners.newest.name
-        for path in (*sorted(folder.glob("log-*.key")), folder / "log.key"):
-            signer = NoteSigner(name, load_ed25519(path, dev=dev))
-            self.logs.add(signer)
-            self._note_compromised(path, signer.verifier)
-        for path in (*sorted(folder.glob("cosign-*.key")), folder / "cosign.key"):
-            cosigner = Cosigner(mirror, load_ed25519(path, dev=dev))
-            self.cosigners.add(cosigner)
-            self._note_compromised(path, cosigner.verifier)
+        self._read_signing(folder, name, mirror, dev=dev)
 
-    def _note_compromised(self, path: Path, verifier: NoteVerifier) -> None:
-        if path.name.endswith(COMPROMISED_KEY):
-            self.compromised.add(verifier.public_key)
+    def _read_signing(self, folder: Path, name: str, mirror: str, *, dev: bool) -> None:
+        logs = _in_folder(folder, "log", dev=dev)
+        cosigns = _in_folder(folder, "cosign", dev=dev)
+        self.logs.add(*(NoteSigner(name, key) for key in logs.values()))
+        self.cosigners.add(*(Cosigner(mirror, key) for key in cosigns.values()))
+        self.compromised.update(
+            key.public_key().public_bytes_raw()
+            for path, key in (*logs.items(), *cosigns.items())
+            if path.name.endswith(COMPROMISED_KEY)
+        )
 
     def refresh(self, folder: Path, now: datetime, *, dev: bool = False) -> bool:
         """Take up a newer sealing key from the folder; the older one only opens from now on."""
@@ -93,6 +94,12 @@ class NodeKeys:
         self.ring.add(key)
         self.ring.retire(older.key_id, now.timestamp() + SEALING_RETIRED_S)
         return True
+
+
+def _in_folder(folder: Path, use: str, *, dev: bool) -> dict[Path, Ed25519PrivateKey]:
+    """Keys of one use, that in use last."""
+    paths = (*sorted(folder.glob(f"{use}-*.key")), folder / f"{use}.key")
+    return {path: load_ed25519(path, dev=dev) for path in paths}
 
 
 def cosigner_name(trust_domain: str, node: str) -> str:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from xbgateway.cli.receipts import ENTRY, PROOF
-from xbgateway.cli.trust import ALONE, Trust
+from xbgateway.cli.trust import ALONE, Trust, claiming
 from xbgateway.cli.verdict import Verdict
 from xbgateway.model.entry import decode, leaf_hex
 from xbgateway.model.errors import Fatal, GatewayError, Reason, Refused
@@ -83,8 +83,7 @@ def _keys(
         if alone:
             raise Fatal(Reason.CHECKPOINT_SIGNATURE, ALONE, origin=origin)
         return verifier, None
-    claims = {(line.name, line.key_id) for line in Note.parse(note).signatures}
-    there = (cosigner.name, cosigner.key_id) in claims
+    there = any(claiming(note, (cosigner,)))
     return verifier, cosigner if there or cosigned or alone else None
 
 

@@ -39,7 +39,7 @@ class Trust:
         log, ``Fatal(CHECKPOINT_MALFORMED)`` for what is no note.
         """
         known = self._logs(origin)
-        return next(_claiming(note, known), known[0])
+        return next(claiming(note, known), known[0])
 
     def cosigner(self, origin: str, note: bytes) -> NoteVerifier | None:
         """The key with which a log's reader cosigned a note; where none claims to, the newest.
@@ -47,7 +47,7 @@ class Trust:
         None for a home log, or if none is known. A compromised key's word counts for nothing.
         """
         known = [one for one in self._cosigners(origin) if not self.compromised(one)]
-        return next(_claiming(note, known), known[0] if known else None)
+        return next(claiming(note, known), known[0] if known else None)
 
     def compromised(self, verifier: NoteVerifier) -> bool:
         """Whether somebody else may have the private half (REQ-LOG-21)."""
@@ -90,8 +90,11 @@ class Trust:
         ]
 
 
-def _claiming(note: bytes, known: Iterable[NoteVerifier]) -> Iterator[NoteVerifier]:
-    """Those of the known keys that a note claims to be signed with; verifies nothing."""
+def claiming(note: bytes, known: Iterable[NoteVerifier]) -> Iterator[NoteVerifier]:
+    """Those of the known keys that a note claims to be signed with; verifies nothing.
+
+    Raises ``Fatal(CHECKPOINT_MALFORMED)`` for what is no note.
+    """
     claims = {(line.name, line.key_id) for line in Note.parse(note).signatures}
     return (one for one in known if (one.name, one.key_id) in claims)
 

@@ -51,16 +51,39 @@ class Calls:
         terms = self._admission.terms(declaration)
         if terms.is_push:
             return None
-        rank = self._admission.rank(declaration, at)
-        return _first(declaration, terms, pending.position, at, last, rank)
+        return self._first(declaration, terms, pending.position, at, last)
 
     def row(self, opened: Opened, position: Position, *, unsure: bool) -> DeliveryRow:
         """The row of a delivery that begins now; ``unsure``: a run before may have been heard."""
         terms, at = self._admission.terms(opened.declaration), instant(self._clock.now())
-        rank = self._admission.rank(opened.declaration, at)
-        row = _first(opened.declaration, terms, position, at, opened.said.last, rank)
+        row = self._first(opened.declaration, terms, position, at, opened.said.last)
         row = replace(row, unsure=unsure)
         return replace(row, until=_horizon(terms, row, opened.said.last))
+
+    def _first(
+        self,
+        declaration: Declaration,
+        terms: DeliveryTerms,
+        position: Position,
+        at: str,
+        last: str,
+    ) -> DeliveryRow:
+        """The row of a delivery that has none yet; ``last`` is the exchange's last moment."""
+        row = DeliveryRow(
+            exchange=declaration.exchange,
+            position=position,
+            party=declaration.recipient,
+            service=declaration.service,
+            method=declaration.method,
+            state="waiting",
+            at=at,
+            last=at,
+            due=at,
+            until=last,
+            most=terms.attempts or NO_LIMIT,
+            rank=self._admission.rank(declaration, at),
+        )
+        return replace(row, until=_horizon(terms, row, last))
 
     def over(self, row: DeliveryRow) -> Reason | None:
         """Why a delivery whose horizon has ended ends; ``None`` while it has not."""
@@ -72,8 +95,7 @@ class Calls:
         """The row of a parked delivery that begins anew, by a person's word."""
         now, terms = instant(self._clock.now()), self._admission.terms(opened.declaration)
         assert row.position is not None
-        rank = self._admission.rank(opened.declaration, now)
-        fresh = _first(opened.declaration, terms, row.position, now, opened.said.last, rank)
+        fresh = self._first(opened.declaration, terms, row.position, now, opened.said.last)
         fresh = replace(fresh, unsure=row.unsure, version=row.version)
         return replace(fresh, until=_horizon(terms, fresh, opened.said.last))
 
@@ -190,32 +212,6 @@ def _metadata(opened: Opened) -> list[tuple[str, str]]:
     if entry.stream is not None:
         metadata.append(("xb-attachment-bytes", str(entry.stream.stream_bytes)))
     return metadata
-
-
-def _first(  # noqa: PLR0917 - one value for each thing that a row says
-    declaration: Declaration,
-    terms: DeliveryTerms,
-    position: Position,
-    at: str,
-    last: str,
-    rank: str,
-) -> DeliveryRow:
-    """The row of a delivery that has none yet; ``last`` is the exchange's last moment."""
-    row = DeliveryRow(
-        exchange=declaration.exchange,
-        position=position,
-        party=declaration.recipient,
-        service=declaration.service,
-        method=declaration.method,
-        state="waiting",
-        at=at,
-        last=at,
-        due=at,
-        until=last,
-        most=terms.attempts or NO_LIMIT,
-        rank=rank,
-    )
-    return replace(row, until=_horizon(terms, row, last))
 
 
 def _horizon(terms: DeliveryTerms, row: DeliveryRow, last: str) -> str:

@@ -69,7 +69,7 @@ class LogHead:
     @property
     def own(self) -> bool:
         """Whether this node writes it."""
-        return self.signers is not None
+        return self.role == "own"
 
     @property
     def size(self) -> int:
@@ -136,14 +136,10 @@ class Growth:
         self.last: Checkpoint | None = None
         self.turns = head.turns
 
-    def turn(self, later: Later, index: int, entry: Entry | Refused) -> bool:
-        """Take the keys that an entry at ``index`` names, if it does; they count from there on."""
-        turn = turn_of(self.head.origin, index, entry, self.turns.last)
-        if turn is None:
-            return False
+    def take(self, later: Later, turn: Turn) -> None:
+        """Other keys are in force from here on."""
         self.turns = self.turns.then(turn)
         later(INSERT_TURN, (self.head.row, *values_of(turn)))
-        return True
 
     def append(self, later: Later, append: Append, wrap: bytes | None) -> int:
         """Insert one own entry and what travels beside it; its index."""
@@ -188,8 +184,8 @@ class Growth:
         self.tiles.extend(step.tiles)
         self.leaves.extend(step.leaf_hashes)
         self.note, self.last = group.checkpoint, step.checkpoint
-        for index, entry in enumerate(entries, start=group.start):
-            self.turn(later, index, entry)
+        for turn in turns.all[len(self.turns.all) :]:
+            self.take(later, turn)
         return entries
 
     def write_tiles(self, connection: Connection) -> None:

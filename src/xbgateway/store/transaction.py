@@ -30,7 +30,7 @@ from . import effects
 from .connection import Connection
 from .logs import INSERT_BESIDE, INSERT_ENTRY, Growth, LogHead
 from .schema import INDEX_BITS, exchange_key
-from .turns import INSERT_TURN
+from .turns import INSERT_TURN, turn_of
 
 # Mirrored wraps beyond the newest few are of no use: the receiver opens payloads at once.
 _WRAPS_KEPT = 128
@@ -151,7 +151,8 @@ class RecordOperation:
             placed.append(Position(append.origin, parse(append.origin).writer, index))
             if append.exchange is None:
                 entry = decode(append.entry)
-                growth.turn(tx.later, index, entry)
+                if turn := turn_of(append.origin, index, entry, growth.turns.last):
+                    growth.take(tx.later, turn)
                 if isinstance(entry, KeyBundle):
                     tx.keep_bundle(append.origin, index, append.entry)
         for effect in record.effects:

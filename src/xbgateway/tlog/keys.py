@@ -78,10 +78,10 @@ class Keys(Generic[K]):
     def __contains__(self, public: bytes) -> bool:
         return public in self._keys
 
-    def add(self, key: K) -> None:
-        """Take a key as the newest."""
-        self._keys.pop(key.verifier.public_key, None)
-        self._keys[key.verifier.public_key] = key
+    def add(self, *keys: K) -> None:
+        """Take keys, the last as the newest; other threads find every key there at any moment."""
+        given = {key.verifier.public_key: key for key in keys}
+        self._keys = {p: k for p, k in self._keys.items() if p not in given} | given
 
     def of(self, public: bytes) -> K:
         """The private key of a public half. Raises ``Fatal(CONFIG_INVALID)``."""
