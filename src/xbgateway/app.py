@@ -18,6 +18,7 @@ from typing import Any
 import structlog
 import uvloop
 
+from xbgateway.casework import case_types
 from xbgateway.core import Core, Place, compose
 from xbgateway.exchange import Mirrored
 from xbgateway.identity import CertificateFiles, TokenVerifier, TrustStore
@@ -128,6 +129,7 @@ class Node:
             timeout_ms=settings.engine.timeout_ms,
             meter=self.metrics,
             quota=settings.quota,
+            case_types=case_types(settings.files.cases),
         )
 
     def _server(self) -> Server:
@@ -147,6 +149,7 @@ class Node:
             inbox=self.core.inbox,
             attention=self.core.attention,
             streams=self.core.attachments,
+            cases=self.core.cases.desk,
             logs=self.core.logbook,
             duties=self.core.gateway.duties,
             registers=self.core.book,
@@ -171,7 +174,7 @@ class Node:
         )
         for loop in (
             self.writers.run(), self.core.gateway.run(), self._renew_channels(),
-            self.core.attachments.run(), *self.upkeep.loops(),
+            self.core.attachments.run(), self.core.cases.runner.run(), *self.upkeep.loops(),
         ):  # fmt: skip
             self._loops.append(asyncio.create_task(_kept(loop)))
         _log.info("serving", revision=self.core.revision.id, version=self.core.register.version)
@@ -181,6 +184,7 @@ class Node:
         # Nothing under way comes to a durable step any more where the store does not write.
         grace_s = 0.0 if self.core.store.broken else self.settings.drain_s
         await self.server.drain(grace_s)
+        self.core.cases.runner.close()
         await self.core.gateway.drain(grace_s)
         for task in self._loops:
             task.cancel()

@@ -8,11 +8,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Self
 
 import structlog
 
+from xbgateway.cases import CaseType
+from xbgateway.casework import CaseBook, Cases, join
 from xbgateway.exchange import (
     Admission,
     Approvals,
@@ -66,6 +69,7 @@ from xbgateway.register.current import Current
 from xbgateway.register.life import Terms
 from xbgateway.seal import RestKey
 from xbgateway.store import (
+    CaseRows,
     DeliveryRows,
     DutyRows,
     Logbook,
@@ -103,6 +107,7 @@ class Core:
     attention: Attention
     attachments: Attachments
     signing: Signing
+    cases: Cases
 
     @property
     def register(self) -> Register:
@@ -142,6 +147,7 @@ class Core:
         document = self.base.document.model_dump_json(by_alias=True).encode()
         await self.gateway.recover((self.base.version, document), self.register.version)
         await self.signing.announce()
+        await self.cases.runner.recover()
 
 
 def in_use(folder: Revision, active: tuple[str, bytes, str] | None) -> Revision:
@@ -187,9 +193,9 @@ class Place(NamedTuple):
 
 
 def compose(  # noqa: PLR0917 - the one place where everything meets
-    base: Register,
+    base: Register,  # the document
     node: str,
-    revision: Revision,
+    revision: Revision,  # of a very first start
     engine: Engine,
     keys: NodeKeys,
     place: Place,
@@ -203,43 +209,38 @@ def compose(  # noqa: PLR0917 - the one place where everything meets
     memo: bool = True,
     meter: Meter | None = None,
     quota: Quota | None = None,
+    case_types: Sequence[CaseType] = (),
 ) -> Core:
-    """Join the rooms of one node. Raises ``Fatal`` or ``Refused`` where it cannot start.
-
-    ``base`` is the register's document, ``revision`` the policies of a very first start.
-    """
+    """Join the rooms of one node. Raises ``Fatal`` or ``Refused`` where it cannot start."""
     topology = topology_of(base, node, lanes)
     catalogue, remembered, counted = build_catalogue(base), Memo(), meter or NoMeter()
     store = _opened(place.store, specs(base, topology, keys), group_wait_s)
     with _closed_if_it_fails(store):
         current, proposals = _current(base, store), ProposalRows(store.reader)
-        active = Active(
-            engine, remembered if memo else None, timeout_ms,
-            lambda party: current.register.party(party).node == node,
-            in_use(revision, proposals.active()),
-        )  # fmt: skip
-        store.revision = active.now.revision.id
+        deciding = (engine, remembered if memo else None, timeout_ms)
+        active = _active(deciding, current, node, in_use(revision, proposals.active()), store)
         signing = Signing(base, store, topology, keys, clock)
         lives = Lives(lambda day: terms_of(active.tables, day))
-        peering = {peer: Peer(node, peer) for peer in topology.peers}
-        legs = Legs(active, keys.rest, keys.ring, peering, counted, store.reader)
+        legs = Legs(active, keys.rest, keys.ring, _peering(topology), counted, store.reader)
         counting = Counting(active, store.reader, keys.counting)
         admission = Admission(node, current, catalogue, active, legs, counting, keys.counting)
         flights = Flights(Quotas(quota := quota or Quota()))
         unsent = Unsent(legs, store, topology, clock, counted, flights, admission)
         joined = (admission, legs, store, peers, topology, clock)
         att = _attachments(*joined, keys.rest, quota, place.segments)
+        crossing = att.crossing
         outbound = Outbound(admission, legs, store, topology, clock, flights, unsent, att.uploads)
         responses = Responses(legs, store, topology, counted)
-        last = (responses, approvals := Approvals(admission, legs, store, clock))
+        told = (responses, approvals := Approvals(admission, legs, store, clock))
         queue = Queue(DeliveryRows(store.reader), store, catalogue, clock, counted)
         calls = Calls(admission, services, clock, counted, queue)
-        delivery = Delivery(admission, legs, store, topology, clock, *last, calls)
+        delivery = Delivery(admission, legs, store, topology, clock, *told, calls)
         queue.revoking = Revoking(delivery, lambda: admission.in_use).look
         replies = Replies(*joined, counted, flights)
         logbook, room = Logbook(store, signing.cosigner), Room(store)
+        law = CaseBook.of_types(case_types, CaseRows(store.reader), store, topology, keys.rest)
         registrar = Registrar(current, lives, store, peers, topology, clock, counted)
-        inbound = Inbound(*joined, responses, delivery, approvals, registrar, room, att.crossing)
+        inbound = Inbound(*joined, responses, delivery, approvals, registrar, room, crossing, law)
         book = RegisterBook(current, lives, store.reader, clock)
         revisions = Revisions(active, proposals, store, topology, clock, rehearse)
         holds = Holds(admission, legs, store, topology, clock, outbound, unsent, room)
@@ -252,10 +253,32 @@ def compose(  # noqa: PLR0917 - the one place where everything meets
             Duties(DutyRows(store.reader), store, clock, counted), registrar, queue, flights,
             cancelling,
         )  # fmt: skip
+        cases = join(law, gateway, store, keys, active, catalogue, current, topology, clock)
     return Core(
         node, base, current, catalogue, active, remembered, topology, keys, store, logbook, gateway,
         registrar, book, revisions, inbox, Attention(delivery, holds, store, clock), att, signing,
+        cases,
     )  # fmt: skip
+
+
+def _is_of(current: Current, node: str, party: str) -> bool:
+    return current.register.party(party).node == node
+
+
+def _peering(topology: Topology) -> dict[str, Peer]:
+    return {peer: Peer(topology.node, peer) for peer in topology.peers}
+
+
+def _active(
+    deciding: tuple[Engine, Memo | None, int],
+    current: Current,
+    node: str,
+    first: Revision,
+    store: Store,
+) -> Active:
+    active = Active(*deciding, partial(_is_of, current, node), first)
+    store.revision = active.now.revision.id
+    return active
 
 
 @contextmanager

@@ -53,6 +53,9 @@ class Files(_Section):
     policies: Path | None = Field(
         default=None, description="Folder of the policies; the packaged ones where not set."
     )
+    cases: Path | None = Field(
+        default=None, description="Folder of case types; the packaged ones where not set."
+    )
     roots: Path = Field(description="Folder of root certificates, `<trust-domain>.pem` each.")
     crls: Path | None = Field(default=None, description="Folder of certificate revocation lists.")
 

@@ -5,8 +5,10 @@ from uuid import uuid4
 from tests.harness.simulator import submission, today
 
 from xbgateway.api.socialsecurity.v1 import contribution_pb2 as c
+from xbgateway.api.socialsecurity.v1 import identity_pb2 as identity
 from xbgateway.api.socialsecurity.v1 import life_pb2 as life
 from xbgateway.api.socialsecurity.v1 import overpayment_pb2 as o
+from xbgateway.api.socialsecurity.v1 import terms_pb2 as terms
 from xbgateway.demo.identifiers import bir_check
 from xbgateway.exchange import Submission
 
@@ -92,12 +94,20 @@ def request_id() -> str:
 
 
 def fund(path: str, payload: bytes) -> bytes:
-    """The Macao Social Security Fund: answers to both of its services."""
+    """The Macao Social Security Fund: answers to its services."""
     if path.endswith("/SubmitAttestation"):
         life.SubmitAttestationRequest.FromString(payload)
         return life.SubmitAttestationResponse(
             receipt_no="FSS-2026-000001", received_on="2026-03-02"
         ).SerializeToString()
+    if path.endswith("/MatchBeneficiary"):
+        identity.MatchBeneficiaryRequest.FromString(payload)
+        return identity.MatchBeneficiaryResponse(match=terms.VERDICT_YES).SerializeToString()
+    if path.endswith("/IssueCertificate"):
+        digest = "sha256:" + "0" * 64
+        return c.IssueCertificateResponse(pid_token=TOKEN, record_digest=digest).SerializeToString()
+    if path.endswith("/MatchCertificate"):
+        return c.MatchCertificateResponse(match=terms.VERDICT_YES).SerializeToString()
     asked = c.QueryContributionsRequest.FromString(payload)
     return c.QueryContributionsResponse(pid_token=asked.pid_token).SerializeToString()
 

@@ -24,6 +24,7 @@ from tests.harness.oracle import Report, examine
 from tests.harness.parts import Secrets, Service
 from tests.harness.wire import Wire
 
+from xbgateway.casework import case_types
 from xbgateway.core import Core, Place, compose
 from xbgateway.demo.register import NodeKeys as RegisterKeys
 from xbgateway.demo.register import demo_register
@@ -203,6 +204,7 @@ class World:
             lanes=self.lanes,
             timeout_ms=2_000,  # both nodes and the tests beside them share the cores
             memo=self.memo,
+            case_types=case_types(),
             **self.options,
         )
         if prepare is not None:
@@ -219,11 +221,12 @@ class World:
         node.up = False
         store, gateway = node.core.store, node.core.gateway
         gateway.queue.close()
+        node.core.cases.runner.close()
         store._broken = store._broken or Fatal(Reason.INTERNAL, "the node was killed")
         mine = [o for o, wire in self.wires.items() if name in (wire.writer, wire.reader)]
         tasks = [self._tasks.pop(o) for o in mine if o in self._tasks]
         outbound = gateway._outbound
-        tasks += gateway.holds.running()
+        tasks += [*gateway.holds.running(), *node.core.cases.runner.running]
         tasks += [*gateway._acting.values(), *(task for _, task in outbound._beginning.values())]  # type: ignore[list-item]
         for task in tasks:
             task.cancel()
@@ -305,6 +308,7 @@ class World:
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
         for node in self.nodes.values():
             if node.up:
+                node.core.cases.runner.close()
                 await node.core.gateway.drain(0.2)
                 await node.core.store.stop()
                 node.core.snapshot.close()

@@ -31,7 +31,7 @@ AGENCIES = {"zhuhai": ZHUHAI, "macao": FUND}
 API = "xbgateway.api.socialsecurity.v1"
 SERVES = {
     "zhuhai": ("PensionVerificationService", "OverpaymentService"),
-    "macao": ("ContributionService", "ProofOfLifeService"),
+    "macao": ("ContributionService", "ProofOfLifeService", "IdentityService"),
 }
 
 

@@ -23,8 +23,9 @@ NOT_APPLIED_FOR = "SC-POL-NEW"
 EXCHANGING = (ZHUHAI, HENGQIN, FUND, WELFARE)
 PURPOSES = (
     *("CONTRIB_QUERY", "CONTRIB_CERT", "PROOF_OF_LIFE"),
-    *("PENSION_VERIFY", "OVERPAY_RECOVERY"),
+    *("PENSION_VERIFY", "OVERPAY_RECOVERY", "ID_MATCH", "RIGHTS_REQUEST"),
 )
+BY_A_PERSON = {"mode": "pull", "horizon_s": 30 * 24 * 3600}
 JURISDICTIONS = {"zhuhai": "CN", "hengqin": "CN", "macao": "MO"}
 # The eight controls of Law 8/2005 Art 16.
 CONTROLS = (
@@ -97,8 +98,16 @@ def demo_register(
         "nodes": [_node(node) for node in nodes],
         "parties": _parties("hengqin" if "hengqin" in ids else "zhuhai"),
         "services": [
-            {"service": f"{API}.{service}", "provider": provider, "descriptor_set": descriptor_set}
+            {
+                "service": f"{API}.{service}",
+                "provider": provider,
+                "descriptor_set": descriptor_set,
+                # A person of the provider answers, within its fifteen working days.
+                **({"delivery": BY_A_PERSON} if service == "RightsService" else {}),
+            }
             for service, provider in (
+                ("IdentityService", FUND),
+                ("RightsService", FUND),
                 ("ContributionService", FUND),
                 ("ProofOfLifeService", FUND),
                 ("PensionVerificationService", ZHUHAI),
@@ -166,7 +175,7 @@ def _party(
 def _parties(window_node: str) -> list[Record]:
     zhuhai: Record = {"node": "zhuhai", "region": "zhuhai"}
     macao: Record = {"node": "macao", "region": "macao"}
-    at_window = ("CONTRIB_QUERY", "CONTRIB_CERT", "PROOF_OF_LIFE")
+    at_window = ("CONTRIB_QUERY", "CONTRIB_CERT", "PROOF_OF_LIFE", "ID_MATCH", "RIGHTS_REQUEST")
     return [
         _party(ZHUHAI, **zhuhai, kind="social_security", powers=PURPOSES, officers=OFFICERS_CN),
         _party(
@@ -311,6 +320,7 @@ def _scenarios() -> list[Record]:
             days=180,
             log_days=1096,
         ),
+        *_of_cases(counters),
         _scenario("SC-POL", life, proof, counters, days=400, log_days=1827),
         _scenario(NOT_APPLIED_FOR, life, proof, counters, days=400, log_days=1827),
         _scenario(
@@ -347,5 +357,28 @@ def _scenarios() -> list[Record]:
             (FUND,),
             days=YEAR_DAYS,
             log_days=1827,
+        ),
+    ]
+
+
+def _of_cases(counters: Sequence[str]) -> list[Record]:
+    """What one-stop cases need besides."""
+    return [
+        _scenario(
+            "SC-IM",
+            _texts("身份核对", "身份核對", "Verificação de identidade", "Identity match"),
+            ("ID_MATCH", "DS-MO-SI-012", "IdentityService", FUND),
+            counters,
+            days=30,
+            log_days=1096,
+        )
+        | {"priority": "urgent"},
+        _scenario(
+            "SC-RR",
+            _texts("更正请求", "更正請求", "Pedido de correcção", "Request of correction"),
+            ("RIGHTS_REQUEST", "DS-MO-SI-001", "RightsService", FUND),
+            (HENGQIN,),
+            days=YEAR_DAYS,
+            log_days=1096,
         ),
     ]

@@ -20,7 +20,7 @@ from .legs import Legs, Peer
 from .lives import Lives
 from .moving import StreamLaw
 from .outbound import Outbound
-from .ports import Mirrored
+from .ports import CaseLaw, CaseRunner, Mirrored
 from .queue import Queue
 from .quotas import Quotas
 from .register_book import RegisterBook
@@ -44,6 +44,8 @@ __all__ = [
     "Attention",
     "Calls",
     "Cancelling",
+    "CaseLaw",
+    "CaseRunner",
     "Counting",
     "Crossing",
     "Delivery",

@@ -21,6 +21,7 @@ from xbgateway.model.entry import (
     Anchor,
     Approval,
     Cancel,
+    Case,
     Entry,
     Expired,
     Held,
@@ -30,6 +31,7 @@ from xbgateway.model.entry import (
     Request,
     SigningKeys,
     decode,
+    filed_under,
 )
 from xbgateway.model.errors import GatewayError, Reason, Refused, Unavailable
 from xbgateway.model.limits import ENTRIES_ACTED_ON_MAX, SEALING_KEY_DAYS
@@ -50,7 +52,7 @@ from .in_use import say_in_use
 from .inbound import Inbound
 from .legs import Legs
 from .outbound import Outbound
-from .ports import Ledger, Mirrored
+from .ports import CaseRunner, Ledger, Mirrored
 from .queue import Queue
 from .registrar import Registrar
 from .replies import Replies
@@ -98,12 +100,13 @@ class Gateway:
         self._ring = ring
         self._clock = clock
         self._views = Views(ledger, topology, outbound, desk, prove)
-        self._watching = flights.watching
+        self.watching = flights.watching
         self._cancelling = cancelling
         cancelling.running = self._running
         self.duties = duties
         self._registrar = registrar
         self._acting: dict[tuple[str, int], asyncio.Task[None]] = {}  # by origin and index
+        self.cases: CaseRunner  # set by whoever joins the rooms
         self._left_waiting = False
         self._erasing = Erasing(ledger, topology, clock)
         self._anchored = -1
@@ -117,6 +120,10 @@ class Gateway:
     async def submit(self, submission: Submission) -> Finished | str:
         """Take one submission over; see :meth:`Outbound.submit`."""
         return await self._outbound.submit(submission)
+
+    async def ended(self, exchange: str) -> Finished:
+        """See :meth:`Outbound.ended`."""
+        return await self._outbound.ended(exchange)
 
     def exchange_of(self, party: str, request_id: str) -> str | None:
         """The exchange that a request id opened."""
@@ -149,7 +156,7 @@ class Gateway:
 
     def watched(self, exchange: str) -> AbstractContextManager[asyncio.Event]:
         """See :meth:`Watching.watched`."""
-        return self._watching.watched(exchange)
+        return self.watching.watched(exchange)
 
     # ---- what the peers write ----------------------------------------------------------------
 
@@ -165,8 +172,8 @@ class Gateway:
             self.act(pending)
 
     def _heard_as_data(self, origin: str, index: int, entry: Entry | None) -> None:
-        if (exchange := getattr(entry, "exchange", None)) is not None:
-            self._watching.changed(exchange)
+        if (filed := filed_under(entry)) is not None:
+            self.watching.changed(filed)
         if isinstance(entry, Accepted):
             self._replies.accepted(entry, origin, index)
         elif isinstance(entry, Held | Refused_ | Expired | Approval):
@@ -226,6 +233,8 @@ class Gateway:
             return self._inbound.request
         if isinstance(pending.decoded, Register):
             return self._registrar.take_up
+        if isinstance(pending.decoded, Case):
+            return self.cases.mirrored
         if isinstance(pending.decoded, Cancel):
             return self._cancelling.mirrored
         return self.holds.mirrored if self.holds.concerns(pending) else self._replies.reply

@@ -56,7 +56,7 @@ from .crossing import KEY_PART, Crossing, split
 from .decided import Decided
 from .delivery import Delivery
 from .legs import Legs
-from .ports import Ledger, Peers
+from .ports import CaseLaw, Ledger, Peers
 from .registrar import Registrar
 from .responses import Denied, Opened, Responses, refuse_denied
 from .room import Room
@@ -81,6 +81,7 @@ class Inbound:
         registrar: Registrar,
         room: Room,
         crossing: Crossing,
+        cases: CaseLaw,
     ) -> None:
         self._admission = admission
         self._legs = legs
@@ -94,6 +95,7 @@ class Inbound:
         self._registrar = registrar
         self._room = room
         self._crossing = crossing
+        self._cases = cases
 
     async def request(self, pending: Pending) -> None:
         """Act on one mirrored request, from whichever step it stands at."""
@@ -150,6 +152,7 @@ class Inbound:
             raise Refused(
                 Reason.CONTROL_BEHIND, "the control lane it was decided at has not arrived"
             )
+        self._cases.check(entry, pending.position.origin)
         said = self._approvals.of(pending, entry, declaration)
         decided = await self._allowed(pending, declaration, said, at)  # 3
         if decided is None:

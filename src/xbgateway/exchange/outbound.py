@@ -97,7 +97,7 @@ class Outbound:
             begun = await self._begin(submission, self._admission.fingerprint(submission))
         else:
             begun = await self.submit(submission)
-        return begun if isinstance(begun, Finished) else await self._ended(begun)  # 7 .. 10
+        return begun if isinstance(begun, Finished) else await self.ended(begun)  # 7 .. 10
 
     async def submit(self, submission: Submission) -> Finished | str:
         """Steps 1 to 6, or join them: the exchange that is on its way, or what it came to already.
@@ -141,7 +141,7 @@ class Outbound:
 
     async def _new(self, submission: Submission, fingerprint: bytes) -> Finished | str:
         """The same for an id that nobody used: raises ``AlreadyOpen`` for any other."""
-        lane = self._topology.lane(submission.party, submission.request_id)
+        lane = self._topology.lane(*_lane_of(submission))
         admitted = self._admission.admit(submission, fingerprint, self._clock.now(), lane)  # 1
         self._flights.check_room(self._topology.data_out(admitted.peer, lane))
         if submission.validate_only:
@@ -200,6 +200,7 @@ class Outbound:
             sealed=_BLANK,
             verdict=decided.verdict,
             stream=attached.stream if attached else None,
+            case=submission.case,
         )
         entry, beside = self._legs.seal(
             draft,
@@ -282,7 +283,7 @@ class Outbound:
             return None
         return notice(exchange, asked, self._admission.findings(asked.rules))
 
-    async def _ended(self, exchange: str) -> Finished:
+    async def ended(self, exchange: str) -> Finished:
         """What becomes of an exchange in steps 7 to 10, on whichever task: see ``replies.py``."""
         if self._flights.get(exchange) is None:
             stored = self.result(exchange)  # over by now; else a start of this node fell into it
@@ -297,6 +298,13 @@ class Outbound:
         if row is None or sealed is None:
             return None
         return unpack_finished(open_at_rest(self._legs.unwrap(row[2]), b"result", sealed))
+
+
+def _lane_of(submission: Submission) -> tuple[str, str]:
+    """What a submission's lane follows from: all of a case stands in one."""
+    if submission.case is not None:
+        return "case", submission.case
+    return submission.party, submission.request_id
 
 
 def _term_s(admitted: Admitted, attached: Attached | None) -> float:

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from xbgateway.model.entry import Request
 from xbgateway.model.outcome import Placed, Position
 from xbgateway.model.record import HoldRow, HoldState, KeepChange, Pending, Record
 from xbgateway.model.stream import StreamRow
@@ -155,6 +156,20 @@ class SegmentStore(Protocol):
 
     def names(self) -> set[str]:
         """Of what there are segments."""
+
+
+class CaseLaw(Protocol):
+    """What cases say of requests that name one."""
+
+    def check(self, request: Request, origin: str) -> None:
+        """Raises ``Refused(CASE_NOT_WANTED)``."""
+
+
+class CaseRunner(Protocol):
+    """Who keeps cases going."""
+
+    async def mirrored(self, pending: Pending) -> None:
+        """A step of a peer's case is on record here."""
 
 
 class Ledger(Protocol):

@@ -42,6 +42,7 @@ class Submission:
     # Seconds that the other side may take to begin it; None: its caller waits, 0: as its provider
     # allows. Not part of what makes two submissions the same: the first one's counts.
     lives_s: int | None = None
+    case: str | None = None  # id of the case of this node that wants it; never a caller's word
 
 
 @quick

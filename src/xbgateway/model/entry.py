@@ -64,6 +64,7 @@ class Request(_Entry):
     sealed: Sealed
     verdict: Verdict
     stream: Stream | None = None  # the manifest of its attachment
+    case: str | None = None  # that wants it
 
 
 @quick
@@ -273,9 +274,32 @@ class Attempts(_Entry):
     count: int
 
 
+@quick
+@dataclass(frozen=True, slots=True)
+class Case(_Entry):
+    """A step of a one-stop case, by the node that opened it (``docs/spec/case.md``)."""
+
+    kind = Kind.CASE
+    case: str
+    step: int  # 0: it is opened
+    event: str
+    party: str  # on whose word
+    case_type: str  # SHA-256 of the declaration of its type
+    parties: tuple[str, ...] = ()  # of step 0: who takes part, as role=party
+    concluded: str | None = None  # the exchange whose end it is
+    document: str | None = None  # commitment to what rests sealed
+
+
 _ByReceiver = Accepted | Refused_ | Held | Answer | Expired
 ExchangeEntry = Request | Hold | Approval | _ByReceiver | Final | Cancel | Erasure
-Entry = ExchangeEntry | Register | Activation | KeyBundle | SigningKeys | Anchor | Attempts
+Entry = ExchangeEntry | Register | Activation | KeyBundle | SigningKeys | Anchor | Attempts | Case
+
+
+def filed_under(entry: object) -> str | None:
+    """The id under which an entry is found again: of its exchange, or of its case."""
+    found: str | None = getattr(entry, "exchange", None)
+    return entry.case if isinstance(entry, Case) else found
+
 
 _WORDS: dict[tuple[Kind, str], tuple[str, ...]] = {
     (Kind.ANSWER, "status"): get_args(AnswerStatus),

@@ -27,6 +27,7 @@ class Kind(StrEnum):
     ANCHOR = "anchor"
     ERASURE = "erasure"
     ATTEMPTS = "attempts"
+    CASE = "case"
 
 
 AnswerStatus = Literal["answered", "failed", "withheld", "not_called", "unknown"]

@@ -202,6 +202,8 @@ RECONNECT_BACKOFF_MS_MAX = 15_000
 LANE_RETRY_S_MAX = 1.0
 # How long the mirror waits for a payload that it asked for again.
 WANTED_WAIT_S = 5.0
+# Cases that one look at the clock moves; the rest follow a second later.
+CASES_AT_ONCE = 200
 # A peer that sends nothing at all after opening a stream is cut.
 HELLO_WAIT_S = 10.0
 # An announced sealing key outlives the delivery horizon by far; rotate daily, keep a month.

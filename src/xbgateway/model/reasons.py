@@ -8,6 +8,7 @@ here and nothing is said about a particular failure.
 from collections.abc import Mapping
 
 from .errors import Explanation, Reason
+from .reasons_cases import CASES
 from .reasons_delivery import DELIVERY
 from .reasons_inside import LINK, NODE
 from .reasons_streams import STREAMS
@@ -379,6 +380,7 @@ GROUPS: Mapping[str, Mapping[Reason, Explanation]] = {
     "What is asked": _ASKED,
     "What the law says": _LAW,
     "What happened to an accepted exchange": _ACCEPTED,
+    "Cases": CASES,
     "Deliveries that wait": DELIVERY,
     "Attachments": STREAMS,
     "Logs and the peer link": LINK,

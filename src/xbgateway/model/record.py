@@ -8,6 +8,7 @@ commit, so a crash never leaves one without the other.
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from .case import CaseEffect
 from .delivery import DeliveryEffect
 from .duty import DutyEffect
 from .entry import Entry
@@ -306,6 +307,7 @@ Effect = (
     | DutyEffect
     | DeliveryEffect
     | StreamEffect
+    | CaseEffect
     | DropPart
     | KeepHold
     | MoveHold

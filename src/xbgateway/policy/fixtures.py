@@ -12,11 +12,11 @@ from typing import Any
 
 import orjson
 
+from xbgateway import strict_yaml
 from xbgateway.model.decision import Decision, Duty
 from xbgateway.model.documents import value_of
 from xbgateway.model.errors import Refused
 from xbgateway.model.facts import Facts, Moment, Standing
-from xbgateway.policy import strict_yaml
 from xbgateway.policy.memo import parse_decision
 from xbgateway.policy.projection import Projected, Projector
 from xbgateway.policy.source import Files

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from xbgateway import strict_yaml
 from xbgateway.model.errors import Reason, Refused
-from xbgateway.policy import strict_yaml
 from xbgateway.policy.engine.port import Bundle
 from xbgateway.policy.source import Files, default_policy_directory, read_policy_directory
 from xbgateway.policy.tables import Tables

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
+from xbgateway import strict_yaml
 from xbgateway.model.days import years_later
 from xbgateway.model.errors import Refused
-from xbgateway.policy import strict_yaml
 from xbgateway.policy.source import Files
 from xbgateway.policy.working_days import WorkingDays
 

@@ -7,7 +7,7 @@ one of them. Nothing here knows what a rule does.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from xbgateway.policy import strict_yaml
+from xbgateway import strict_yaml
 from xbgateway.policy.source import Files
 
 FOLDER = "texts/"

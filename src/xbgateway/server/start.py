@@ -24,6 +24,7 @@ from google.longrunning import operations_pb2
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from xbgateway.api.cases.v1 import cases_pb2, cases_pb2_grpc
 from xbgateway.api.duties.v1 import duties_pb2, duties_pb2_grpc
 from xbgateway.api.exchange.v1 import exchange_pb2, exchange_pb2_grpc
 from xbgateway.api.holds.v1 import holds_pb2, holds_pb2_grpc
@@ -32,10 +33,12 @@ from xbgateway.api.log.v1 import log_pb2, log_pb2_grpc
 from xbgateway.api.policy.v1 import policy_pb2, policy_pb2_grpc
 from xbgateway.api.register.v1 import register_pb2, register_pb2_grpc
 from xbgateway.api.stream.v1 import stream_pb2, stream_pb2_grpc
+from xbgateway.casework import CaseDesk
 from xbgateway.model import limits
 from xbgateway.model.errors import Fatal, GatewayError, Reason
 from xbgateway.register import Catalogue
 
+from .case_service import CaseService
 from .credentials import Credentials
 from .dead_letter_service import DeadLetterService
 from .duty_service import DutyService
@@ -76,6 +79,7 @@ _FLUSH_S = 0.25
 _CUT_OFF_S = 5.0  # a busy loop needs a moment to tell everybody; mostly it takes none
 Registrar = Callable[[grpc.aio.Server], None]
 
+_CASES = cases_pb2.DESCRIPTOR.services_by_name["CaseService"]
 _EXCHANGE = exchange_pb2.DESCRIPTOR.services_by_name["ExchangeService"]
 _DUTY = duties_pb2.DESCRIPTOR.services_by_name["DutyService"]
 _LOG = log_pb2.DESCRIPTOR.services_by_name["LogService"]
@@ -90,7 +94,7 @@ _STREAMS = stream_pb2.DESCRIPTOR.services_by_name["StreamService"]
 _OPERATIONS = operations_pb2.DESCRIPTOR.services_by_name["Operations"]
 _OWN = (
     *(_EXCHANGE, _LOG, _DUTY, _REGISTER, _HOLDS, _INBOX, _DEAD_LETTERS, _POLICY, _OPERATIONS),
-    _STREAMS,
+    *(_STREAMS, _CASES),
 )
 _SERVICES = tuple(service.full_name for service in _OWN)
 _OPTIONS = (
@@ -130,6 +134,7 @@ def _works() -> dict[str, Work]:
     works[f"/{_EXCHANGE.full_name}/Call"] = Work.EXCHANGE
     works[f"/{_EXCHANGE.full_name}/Submit"] = Work.EXCHANGE
     works[f"/{_EXCHANGE.full_name}/WatchExchange"] = Work.WATCH
+    works[f"/{_CASES.full_name}/WatchCase"] = Work.WATCH
     works[f"/{_LOG.full_name}/TailEntries"] = Work.TAIL
     works[f"/{_INBOX.full_name}/Pull"] = Work.PULL
     for name in ("Upload", "Download"):
@@ -178,6 +183,7 @@ class Server:
         inbox: Inbox,
         attention: Attention,
         streams: Streams,
+        cases: CaseDesk,
         logs: Logs,
         duties: DutyPath,
         registers: Registers,
@@ -213,6 +219,8 @@ class Server:
         inbox_pb2_grpc.add_DeadLetterServiceServicer_to_server(letters, self._clients)
         attachments = StreamService(identities, streams, self._draining)
         stream_pb2_grpc.add_StreamServiceServicer_to_server(attachments, self._clients)
+        one_stop = CaseService(identities, cases, pages, self._draining)
+        cases_pb2_grpc.add_CaseServiceServicer_to_server(one_stop, self._clients)
         operations = Operations(identities, path, pages, options.errors_page)
         add_operations(operations, self._clients)
         entries = LogService(identities, path, logs, self._draining)
@@ -223,10 +231,7 @@ class Server:
         register_pb2_grpc.add_RegisterServiceServicer_to_server(records, self._clients)
         policies = PolicyService(identities, revisions, pages)
         policy_pb2_grpc.add_PolicyServiceServicer_to_server(policies, self._clients)
-        if options.reflection:
-            names = (*_SERVICES, _HEALTH.full_name, _REFLECTION.full_name)
-            add_reflection: Any = reflection_pb2_grpc.add_ServerReflectionServicer_to_server
-            add_reflection(Reflection(names, catalogue), self._clients)
+        self._reflect()
         # Last, since it takes whatever is left.
         self._clients.add_generic_rpc_handlers((Proxy(identities, path, catalogue),))
         self._peers: grpc.aio.Server | None = None
@@ -237,6 +242,13 @@ class Server:
             )
             for register in peer_services:
                 register(self._peers)
+
+    def _reflect(self) -> None:
+        if not self._options.reflection:
+            return
+        names = (*_SERVICES, _HEALTH.full_name, _REFLECTION.full_name)
+        add: Any = reflection_pb2_grpc.add_ServerReflectionServicer_to_server
+        add(Reflection(names, self._catalogue), self._clients)
 
     def _server(
         self,

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from xbgateway.model.errors import Reason
 from xbgateway.model.reasons import CATALOGUE
 
+from .texts_cases import CASE_TEXTS
 from .texts_delivery import DELIVERY_TEXTS
 from .texts_officers import OFFICERS
 from .texts_streams import STREAM_TEXTS
@@ -18,6 +19,7 @@ LANGUAGES = ("zh-Hant", "zh-Hans", "pt", "en")
 _R = Reason
 
 _TEXTS: Mapping[Reason, tuple[str, str, str]] = {
+    **CASE_TEXTS,
     **DELIVERY_TEXTS,
     **STREAM_TEXTS,
     _R.CERTIFICATE_REJECTED: (

@@ -4,6 +4,7 @@ One writer with group commit moves everything in one transaction; readers are re
 connections beside it. Nothing here decides anything.
 """
 
+from .cases import CaseRows
 from .deliveries import DeliveryRows
 from .duties import DutyRows
 from .lock import StoreLock
@@ -16,6 +17,7 @@ from .streams import StreamRows
 from .writer import Store
 
 __all__ = [
+    "CaseRows",
     "DeliveryRows",
     "DutyRows",
     "LogSpec",

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from xbgateway.model.case import CaseTaken
 from xbgateway.model.errors import GatewayError
 from xbgateway.model.record import AlreadyOpen, Group, MirrorItem, Stale
 
@@ -53,7 +54,7 @@ def result_of(operation: Operation, tx: Transaction) -> Any:
     """An operation's result, or the refusal it raised before writing anything."""
     try:
         return operation.apply(tx)
-    except (AlreadyOpen, Stale, GatewayError) as refusal:
+    except (AlreadyOpen, CaseTaken, Stale, GatewayError) as refusal:
         return refusal
 
 

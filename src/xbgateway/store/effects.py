@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+from xbgateway.model.case import EraseCase, KeepCase, KeepCaseType
 from xbgateway.model.delivery import DropDelivery, ForgetDeliveries, PutDelivery
 from xbgateway.model.duty import ConfirmDuty, KeepDuty
 from xbgateway.model.outcome import Position
@@ -33,7 +34,7 @@ from xbgateway.model.record import (
 )
 from xbgateway.model.stream import CompleteStream, DropStream, OpenStream, TakeStream
 
-from . import deliveries, duties, proposals, streams, subjects
+from . import cases, deliveries, duties, proposals, streams, subjects
 from .connection import Connection
 from .logs import Later
 from .schema import INDEX_BITS, exchange_key
@@ -104,6 +105,7 @@ _CHECKS: dict[type[Any], Callable[[Connection, Any, str], None]] = {
     DropDelivery: lambda connection, drop, _: deliveries.check(connection, drop),
     OpenStream: lambda connection, opened, _: streams.check_open(connection, opened),
     TakeStream: lambda connection, take, _: streams.check_take(connection, take),
+    KeepCase: lambda connection, keep, _: cases.check(connection, keep),
 }
 
 
@@ -253,6 +255,9 @@ _WRITES: dict[type[Any], Callable[[Connection, Any], None]] = {
     CompleteStream: streams.apply,
     TakeStream: streams.apply,
     DropStream: streams.apply,
+    KeepCase: cases.apply,
+    EraseCase: cases.apply,
+    KeepCaseType: cases.apply,
 }
 
 

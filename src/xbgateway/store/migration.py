@@ -46,6 +46,9 @@ TABLES: dict[str, tuple[str, ...]] = {
     "holds": ("leaf",),
     "deliveries": ("exchange",),
     "streams": ("id",),
+    "case_types": ("digest",),
+    "cases": ("id",),
+    "case_parties": ("party", "opened_at", "id"),
 }
 # The store itself keeps these rows, from those of ``subjects``; they are compared all the same.
 _DERIVED = frozenset({"subject_days"})

@@ -297,6 +297,41 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX deliveries_due ON deliveries (service, rank) WHERE state = 'waiting';
     CREATE INDEX deliveries_pull ON deliveries (party, rank) WHERE state = 'waiting';
     """,
+    # One-stop cases: an index over their entries, and what only this node knows of them.
+    """
+    CREATE TABLE case_types (digest BLOB PRIMARY KEY, document BLOB NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE cases (
+        id BLOB PRIMARY KEY,
+        number TEXT NOT NULL,
+        type TEXT NOT NULL,
+        own INTEGER NOT NULL,         -- 1: this node opened it, and alone writes its entries
+        peer TEXT NOT NULL,
+        lane INTEGER NOT NULL,
+        step INTEGER NOT NULL,
+        state TEXT NOT NULL,
+        opened_at TEXT NOT NULL,
+        moved_at TEXT NOT NULL,
+        parties TEXT NOT NULL,        -- parted by spaces
+        ended TEXT NOT NULL,          -- outcome; empty while it goes on
+        due TEXT NOT NULL,            -- next reminder or end of a term; empty: none
+        erase_on TEXT NOT NULL,       -- local day; empty while it goes on
+        key BLOB,                     -- wrapped; NULL at the other node, and once erased
+        subject BLOB,                 -- keyed hash
+        request TEXT NOT NULL,
+        fingerprint BLOB NOT NULL,
+        late INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE UNIQUE INDEX cases_request ON cases (request) WHERE own = 1;
+    CREATE UNIQUE INDEX cases_subject ON cases (subject) WHERE subject IS NOT NULL AND ended = '';
+    CREATE INDEX cases_number ON cases (number) WHERE number <> '';
+    CREATE INDEX cases_open ON cases (opened_at, id) WHERE own = 1 AND ended = '';
+    CREATE INDEX cases_due ON cases (due) WHERE own = 1 AND ended = '' AND due <> '';
+    CREATE INDEX cases_erase ON cases (erase_on) WHERE key IS NOT NULL AND erase_on <> '';
+    CREATE TABLE case_parties (
+        party TEXT NOT NULL, opened_at TEXT NOT NULL, id BLOB NOT NULL,
+        PRIMARY KEY (party, opened_at, id)
+    ) STRICT, WITHOUT ROWID;
+    """,
 )
 
 

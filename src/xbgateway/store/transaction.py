@@ -19,6 +19,7 @@ from xbgateway.model.entry import (
     Request,
     SigningKeys,
     decode,
+    filed_under,
 )
 from xbgateway.model.errors import Fatal, Reason, Refused, Unavailable
 from xbgateway.model.origins import is_data, parse
@@ -209,8 +210,8 @@ class MirrorOperation:
         for offset, (item, entry) in enumerate(zip(group.items, entries, strict=True)):
             index = group.start + offset
             pos = growth.head.first_row(index)
-            exchange = getattr(entry, "exchange", None)
-            key = exchange_key(exchange) if exchange else None
+            filed = filed_under(entry)
+            key = exchange_key(filed) if filed else None
             new = isinstance(entry, Request) and key is not None and tx.is_new(key)
             tx.later(INSERT_ENTRY, (pos, key, item.entry))
             if isinstance(entry, Final) and growth.head.answering is not None:
@@ -245,7 +246,7 @@ def _waits(entry: Entry | Refused) -> bool:
         return True
     if isinstance(entry, Accepted | Final | Erasure | KeyBundle | SigningKeys | Anchor):
         return False
-    return getattr(entry, "exchange", None) is not None
+    return filed_under(entry) is not None
 
 
 def _changes(entry: Entry | Refused) -> bool:

@@ -99,6 +99,10 @@ class Contributions(c_grpc.ContributionServiceServicer):
         )
         return c.QueryContributionsResponse(pid_token=request.pid_token)
 
+    async def IssueCertificate(self, _request: Any, context: Any) -> c.IssueCertificateResponse:  # noqa: N802
+        await self.seen.note("IssueCertificate", context)
+        return c.IssueCertificateResponse()
+
     async def MatchCertificate(self, _request: Any, context: Any) -> c.MatchCertificateResponse:  # noqa: N802
         await self.seen.note("MatchCertificate", context)
         return c.MatchCertificateResponse(match=terms.VERDICT_NO)

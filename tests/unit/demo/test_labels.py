@@ -15,6 +15,9 @@ METHODS: list[MethodDescriptor] = [
 ]
 PURPOSE = {
     "QueryContributions": "CONTRIB_QUERY",
+    "IssueCertificate": "CONTRIB_CERT",
+    "MatchBeneficiary": "ID_MATCH",
+    "RequestCorrection": "RIGHTS_REQUEST",
     "MatchCertificate": "CONTRIB_CERT",
     "SubmitAttestation": "PROOF_OF_LIFE",
     "CheckPension": "PENSION_VERIFY",

@@ -63,6 +63,18 @@ others = st.one_of(
     st.builds(e.KeyBundle, instants, names, names, names, texts, instants, instants, lists),
     st.builds(e.Anchor, instants, names, counts, digests),
     st.builds(e.Attempts, instants, digests, names, counts),
+    st.builds(
+        e.Case,
+        instants,
+        uuids,
+        counts,
+        names,
+        names,
+        digests,
+        lists,
+        _maybe(uuids),
+        _maybe(digests),
+    ),
 )
 exchange_entries: st.SearchStrategy[e.ExchangeEntry] = st.one_of(
     requests, accepted, refused, held, holds, approvals, answers, finals, cancels, expired, erasures

@@ -224,6 +224,7 @@ async def serving(
     inbox: Any = core.inbox if core else None  # and nobody a provider
     attention: Any = core.attention if core else None
     streams: Any = core.attachments if core else None
+    cases: Any = core.cases.desk if core else None
     server = Server(
         ServerOptions(**{"clients_address": "127.0.0.1:0", **peers, **options}),
         credentials=credentials,
@@ -233,6 +234,7 @@ async def serving(
         inbox=inbox,
         attention=attention,
         streams=streams,
+        cases=cases,
         logs=logs,
         duties=duties,
         registers=book,

@@ -19,18 +19,20 @@ from grpc_health.v1.health_pb2 import HealthCheckResponse
 
 from xbgateway.api.socialsecurity.v1 import (
     contribution_pb2_grpc,
+    identity_pb2_grpc,
     life_pb2_grpc,
     overpayment_pb2_grpc,
     pension_pb2_grpc,
 )
 from xbgateway.demo.agencies import fss, hrss
 from xbgateway.demo.agencies.desk import Desk
+from xbgateway.demo.agencies.identity import Identities
 from xbgateway.demo.agencies.ledger import Ledger, WrongRegister
 from xbgateway.demo.population import COUNT, VERSION, cached
 
 PACKAGE = "xbgateway.api.socialsecurity.v1"
 SERVICES = {
-    "mo.fss": ("ContributionService", "ProofOfLifeService"),
+    "mo.fss": ("ContributionService", "ProofOfLifeService", "IdentityService"),
     "cn.zhuhai.hrss": ("PensionVerificationService", "OverpaymentService"),
 }
 # Answers under way get this long after SIGTERM.
@@ -83,6 +85,7 @@ def _add_services(server: grpc.aio.Server, agency: str, desk: Desk) -> None:
         contributions, proofs = fss.Contributions(desk), fss.ProofsOfLife(desk)
         contribution_pb2_grpc.add_ContributionServiceServicer_to_server(contributions, server)
         life_pb2_grpc.add_ProofOfLifeServiceServicer_to_server(proofs, server)
+        identity_pb2_grpc.add_IdentityServiceServicer_to_server(Identities(desk), server)
     else:
         checks, overpayments = hrss.PensionChecks(desk), hrss.Overpayments(desk)
         pension_pb2_grpc.add_PensionVerificationServiceServicer_to_server(checks, server)

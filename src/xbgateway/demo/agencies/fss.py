@@ -106,6 +106,15 @@ class Contributions(c_grpc.ContributionServiceServicer):
         )
         return c.QueryContributionsResponse.FromString(answer)
 
+    async def IssueCertificate(  # noqa: N802 - named by the proto
+        self, request: c.IssueCertificateRequest, context: Context
+    ) -> c.IssueCertificateResponse:
+        """Schemes, periods and the fingerprint of both."""
+        answer = await self._desk.once(
+            context, "IssueCertificate", request, lambda db: _issue(db, request)
+        )
+        return c.IssueCertificateResponse.FromString(answer)
+
     async def MatchCertificate(  # noqa: N802 - named by the proto
         self, request: c.MatchCertificateRequest, context: Context
     ) -> c.MatchCertificateResponse:
@@ -165,6 +174,19 @@ def _query(db: sqlite3.Connection, request: c.QueryContributionsRequest) -> byte
     if full:
         _add_person(db, request.fss_no, answer)
     return answer.SerializeToString()
+
+
+def _issue(db: sqlite3.Connection, request: c.IssueCertificateRequest) -> bytes:
+    full = c.QueryContributionsRequest(pid_token=request.pid_token, fss_no=request.fss_no)
+    record = c.QueryContributionsResponse.FromString(_query(db, full))
+    if not record.record_digest:
+        raise Declined("there is nothing to certify")
+    return c.IssueCertificateResponse(
+        pid_token=request.pid_token,
+        records=record.records,
+        periods=record.periods,
+        record_digest=record.record_digest,
+    ).SerializeToString()
 
 
 def _add_periods(db: sqlite3.Connection, fss_no: str, answer: c.QueryContributionsResponse) -> None:

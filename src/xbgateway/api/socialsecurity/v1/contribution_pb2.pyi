@@ -320,3 +320,59 @@ class MatchCertificateResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___MatchCertificateResponse: _TypeAlias = MatchCertificateResponse  # noqa: Y015
+
+@_typing.final
+class IssueCertificateRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PID_TOKEN_FIELD_NUMBER: _builtins.int
+    FSS_NO_FIELD_NUMBER: _builtins.int
+    pid_token: _builtins.str
+    """^pt_[a-z2-7]{26}$, the person's pseudonym in this case."""
+    fss_no: _builtins.str
+    """^\\d{1,9}$; in the test schema ^SYN\\d{6}$."""
+    def __init__(
+        self,
+        *,
+        pid_token: _builtins.str = ...,
+        fss_no: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fss_no", b"fss_no", "pid_token", b"pid_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___IssueCertificateRequest: _TypeAlias = IssueCertificateRequest  # noqa: Y015
+
+@_typing.final
+class IssueCertificateResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PID_TOKEN_FIELD_NUMBER: _builtins.int
+    RECORDS_FIELD_NUMBER: _builtins.int
+    PERIODS_FIELD_NUMBER: _builtins.int
+    RECORD_DIGEST_FIELD_NUMBER: _builtins.int
+    pid_token: _builtins.str
+    """The pseudonym of the question."""
+    record_digest: _builtins.str
+    """^sha256:[0-9a-f]{64}$, fingerprint of what was issued."""
+    @_builtins.property
+    def records(self) -> _containers.RepeatedCompositeFieldContainer[Global___SchemeRecord]: ...
+    @_builtins.property
+    def periods(self) -> _containers.RepeatedCompositeFieldContainer[Global___ContributionPeriod]: ...
+    def __init__(
+        self,
+        *,
+        pid_token: _builtins.str = ...,
+        records: _abc.Iterable[Global___SchemeRecord] | None = ...,
+        periods: _abc.Iterable[Global___ContributionPeriod] | None = ...,
+        record_digest: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["periods", b"periods", "pid_token", b"pid_token", "record_digest", b"record_digest", "records", b"records"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___IssueCertificateResponse: _TypeAlias = IssueCertificateResponse  # noqa: Y015

@@ -41,6 +41,11 @@ class ContributionServiceStub:
                 request_serializer=xbgateway_dot_api_dot_socialsecurity_dot_v1_dot_contribution__pb2.QueryContributionsRequest.SerializeToString,
                 response_deserializer=xbgateway_dot_api_dot_socialsecurity_dot_v1_dot_contribution__pb2.QueryContributionsResponse.FromString,
                 _registered_method=True)
+        self.IssueCertificate = channel.unary_unary(
+                '/xbgateway.api.socialsecurity.v1.ContributionService/IssueCertificate',
+                request_serializer=xbgateway_dot_api_dot_socialsecurity_dot_v1_dot_contribution__pb2.IssueCertificateRequest.SerializeToString,
+                response_deserializer=xbgateway_dot_api_dot_socialsecurity_dot_v1_dot_contribution__pb2.IssueCertificateResponse.FromString,
+                _registered_method=True)
         self.MatchCertificate = channel.unary_unary(
                 '/xbgateway.api.socialsecurity.v1.ContributionService/MatchCertificate',
                 request_serializer=xbgateway_dot_api_dot_socialsecurity_dot_v1_dot_contribution__pb2.MatchCertificateRequest.SerializeToString,
@@ -61,6 +66,14 @@ class ContributionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def IssueCertificate(self, request, context):
+        """The certificate of contributions that the person takes along (purpose CONTRIB_CERT). It is
+        shown to the person only; whoever is shown it later checks its fingerprint.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def MatchCertificate(self, request, context):
         """Whether the fingerprint of a certificate that the person carries is the one that was issued
         (purpose CONTRIB_CERT). The certificate itself does not travel.
@@ -76,6 +89,11 @@ def add_ContributionServiceServicer_to_server(servicer, server):
                     servicer.QueryContributions,
                     request_deserializer=xbgateway_dot_api_dot_socialsecurity_dot_v1_dot_contribution__pb2.QueryContributionsRequest.FromString,
                     response_serializer=xbgateway_dot_api_dot_socialsecurity_dot_v1_dot_contribution__pb2.QueryContributionsResponse.SerializeToString,
+            ),
+            'IssueCertificate': grpc.unary_unary_rpc_method_handler(
+                    servicer.IssueCertificate,
+                    request_deserializer=xbgateway_dot_api_dot_socialsecurity_dot_v1_dot_contribution__pb2.IssueCertificateRequest.FromString,
+                    response_serializer=xbgateway_dot_api_dot_socialsecurity_dot_v1_dot_contribution__pb2.IssueCertificateResponse.SerializeToString,
             ),
             'MatchCertificate': grpc.unary_unary_rpc_method_handler(
                     servicer.MatchCertificate,
@@ -112,6 +130,33 @@ class ContributionService:
             '/xbgateway.api.socialsecurity.v1.ContributionService/QueryContributions',
             xbgateway_dot_api_dot_socialsecurity_dot_v1_dot_contribution__pb2.QueryContributionsRequest.SerializeToString,
             xbgateway_dot_api_dot_socialsecurity_dot_v1_dot_contribution__pb2.QueryContributionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def IssueCertificate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xbgateway.api.socialsecurity.v1.ContributionService/IssueCertificate',
+            xbgateway_dot_api_dot_socialsecurity_dot_v1_dot_contribution__pb2.IssueCertificateRequest.SerializeToString,
+            xbgateway_dot_api_dot_socialsecurity_dot_v1_dot_contribution__pb2.IssueCertificateResponse.FromString,
             options,
             channel_credentials,
             insecure,

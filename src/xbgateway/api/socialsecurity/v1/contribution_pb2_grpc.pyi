@@ -39,6 +39,10 @@ class ContributionServiceStub:
     """Where a person stands in each scheme (purpose CONTRIB_QUERY). Whatever else the provider puts
     into its answer is removed by the gateway for that purpose.
     """
+    IssueCertificate: _grpc.UnaryUnaryMultiCallable[_contribution_pb2.IssueCertificateRequest, _contribution_pb2.IssueCertificateResponse]
+    """The certificate of contributions that the person takes along (purpose CONTRIB_CERT). It is
+    shown to the person only; whoever is shown it later checks its fingerprint.
+    """
     MatchCertificate: _grpc.UnaryUnaryMultiCallable[_contribution_pb2.MatchCertificateRequest, _contribution_pb2.MatchCertificateResponse]
     """Whether the fingerprint of a certificate that the person carries is the one that was issued
     (purpose CONTRIB_CERT). The certificate itself does not travel.
@@ -54,6 +58,10 @@ class ContributionServiceAsyncStub(ContributionServiceStub):
     QueryContributions: _aio.UnaryUnaryMultiCallable[_contribution_pb2.QueryContributionsRequest, _contribution_pb2.QueryContributionsResponse]  # type: ignore[assignment]
     """Where a person stands in each scheme (purpose CONTRIB_QUERY). Whatever else the provider puts
     into its answer is removed by the gateway for that purpose.
+    """
+    IssueCertificate: _aio.UnaryUnaryMultiCallable[_contribution_pb2.IssueCertificateRequest, _contribution_pb2.IssueCertificateResponse]  # type: ignore[assignment]
+    """The certificate of contributions that the person takes along (purpose CONTRIB_CERT). It is
+    shown to the person only; whoever is shown it later checks its fingerprint.
     """
     MatchCertificate: _aio.UnaryUnaryMultiCallable[_contribution_pb2.MatchCertificateRequest, _contribution_pb2.MatchCertificateResponse]  # type: ignore[assignment]
     """Whether the fingerprint of a certificate that the person carries is the one that was issued
@@ -73,6 +81,16 @@ class ContributionServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_contribution_pb2.QueryContributionsResponse, _abc.Awaitable[_contribution_pb2.QueryContributionsResponse]]:
         """Where a person stands in each scheme (purpose CONTRIB_QUERY). Whatever else the provider puts
         into its answer is removed by the gateway for that purpose.
+        """
+
+    @_abc_1.abstractmethod
+    def IssueCertificate(
+        self,
+        request: _contribution_pb2.IssueCertificateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_contribution_pb2.IssueCertificateResponse, _abc.Awaitable[_contribution_pb2.IssueCertificateResponse]]:
+        """The certificate of contributions that the person takes along (purpose CONTRIB_CERT). It is
+        shown to the person only; whoever is shown it later checks its fingerprint.
         """
 
     @_abc_1.abstractmethod
